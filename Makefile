@@ -1,0 +1,33 @@
+# Two commands from a fresh clone: `make oneshot` and `make test`. Needs Python 3.11+, git and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: oneshot test check schemas clean
+
+oneshot: $(VENV)/.ready
+	$(BIN)/factory oneshot --plan docs/example/factory.plan.toml
+	$(BIN)/factory print-report
+
+test: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.ready-dev
+	$(BIN)/python -m mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+schemas: $(VENV)/.ready
+	$(BIN)/factory schemas export schemas
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,11 @@
+"""Greets people."""
+
+GREETING = "Hello"
+
+
+def greet(name):
+    return GREETING + ", " + name
+
+
+def main():
+    print(greet("world"))

@@ -1,0 +1,396 @@
+"""The scanner takes all that git writes, and nothing else."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.builders import (
+    EXECUTABLE,
+    FILE,
+    LINK,
+    Files,
+    Repo,
+    a_patch,
+    base_of,
+    blob_id,
+    entries_of,
+    proven,
+    worker,
+)
+from tools.codex.factory.domain.change import prove, touched_paths
+from tools.codex.factory.domain.identity import ObjectId, RepoPath
+from tools.codex.factory.domain.patch import (
+    BinaryBody,
+    Patch,
+    PatchLimits,
+    PatchRefused,
+    TextBody,
+    scan,
+)
+from tools.codex.factory.domain.tree import Entry, around, spliced
+
+LINES = b"".join(b"line %d\n" % n for n in range(1, 31))
+NAMES = (
+    "a", "b", "c", "d e", " f", "g ", "t\tab", 'q"uote', "new\nline", "\udcff\udcfe", "caf\u00e9",
+    "b/x", "x b", "a b", "x b/x", "\x7f", "cr\r", "-", "a -> b", "{x}",
+)  # fmt: skip
+DIRECTORIES = ("", "", "dir/", "dir/sub/", "odd \u4e2d\t/", "a/", "b/")
+CONTENTS = (
+    b"", b"x", b"x\n", b"\n", b"\n\n\n", b"\r\n", b"a\r\nb\r\n", b"no newline\nat end", b"nul\0\n",
+    LINES, LINES.replace(b"\n", b"\r\n"), LINES[:-1], LINES * 3, LINES.replace(b"7", b"seven"),
+    LINES.replace(b"line 5\n", b"").replace(b"line 20\n", b"line 20\nand\n"), LINES + b"more\n",
+    bytes(range(256)) * 9, bytes(range(256)) * 9 + b"tail", b"\0" * 70_000, b"-- \n++ \n@@ -1 +1 @@\n",
+    b"diff --git a/x b/x\n--- a/x\n", b"\\ No newline at end of file\n", b" \n\t\n", b"\xff\xfe\n",
+    bytes(range(255, -1, -1)) * 9, b"a\nb\na\nb\na\nb\n" * 8, b"a\nb\na\nb\n" * 9,
+)  # fmt: skip
+CONFIGURATIONS: tuple[tuple[str, ...], ...] = (
+    (), ("core.quotePath=false",), ("diff.suppressBlankEmpty=true",), ("diff.algorithm=histogram",),
+    ("diff.context=0",), ("diff.interHunkContext=9",), ("diff.indentHeuristic=false",),
+)  # fmt: skip
+DETECTIONS: tuple[tuple[str, ...], ...] = (
+    ("--no-renames",), ("-M",), ("-M10%",), ("-C", "--find-copies-harder"), ("-B", "--no-renames"),
+    ("-U0",), ("-W",), ("--no-renames", "-U1"), ("--patience", "-M"), ("-C10%",),
+)  # fmt: skip
+
+held = st.one_of(
+    st.sampled_from(CONTENTS),
+    st.binary(max_size=40),
+    st.tuples(st.just(EXECUTABLE), st.sampled_from(CONTENTS)),
+    st.tuples(st.just(LINK), st.sampled_from((b"a", b"dir", b"../x", b"new\nline", b"\xff"))),
+    st.tuples(st.just("160000"), st.sampled_from((b"1" * 40, b"2" * 40))),
+)
+path = st.builds(str.__add__, st.sampled_from(DIRECTORIES), st.sampled_from(NAMES))
+
+
+@st.composite
+def two_trees(draw: st.DrawFn) -> tuple[Files, Files]:
+    """Draw a tree and what becomes of it: kept, edited, moved, copied, deleted, added."""
+    before = _without_clashes(draw(st.dictionaries(path, held, max_size=7)))
+    after = dict(before)
+    for old in before:
+        deed = draw(st.sampled_from(("keep", "edit", "move", "copy", "delete", "mode")))
+        if deed == "edit":
+            after[old] = draw(held)
+        if deed in ("move", "copy"):
+            after[draw(path)] = _nudged(before[old]) if draw(st.booleans()) else before[old]
+        if deed in ("move", "delete"):
+            after.pop(old, None)
+        if deed == "mode" and isinstance(before[old], bytes):
+            after[old] = (EXECUTABLE, _content(before[old]))
+    after |= draw(st.dictionaries(path, held, max_size=2))
+    return before, _without_clashes(after)
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    return Repo.make(tmp_path_factory.mktemp("patch"))
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(two_trees(), st.sampled_from(CONFIGURATIONS), st.sampled_from(DETECTIONS))
+def test_what_git_writes_makes_the_tree_that_git_has(
+    repo: Repo, trees: tuple[Files, Files], configuration: tuple[str, ...], how: tuple[str, ...]
+) -> None:
+    before, after = trees
+    wanted = (repo.store(before, ref="refs/heads/before"), repo.store(after, ref="refs/heads/after"))
+    config = [word for setting in configuration for word in ("-c", setting)]
+    words = ("diff-tree", "-r", "-p", "--binary", "--full-index", *how, "before", "after")
+
+    patch = scan(repo.git(*config, *words))
+
+    assert _trees(before, patch) == wanted
+
+
+def test_what_git_writes_of_the_work_tree_is_taken(tmp_path: Path) -> None:
+    repo = Repo.make(tmp_path)
+    repo.write("keep", "1\n")
+    repo.write("dir/edit", LINES)
+    repo.write("gone", "x")
+    repo.write("turns", "x\n")
+    repo.commit()
+    repo.write("dir/edit", LINES.replace(b"line 9\n", b""))
+    repo.delete("gone")
+    repo.link("turns", "keep")
+    repo.write("tool", "#!/bin/sh\n", executable=True)
+
+    patch = scan(repo.diff())
+
+    assert [(s.kind, s.path, s.old_mode, s.new_mode) for s in patch.sections] == [
+        ("modify", "dir/edit", FILE, FILE),
+        ("delete", "gone", FILE, None),
+        ("add", "tool", None, EXECUTABLE),
+        ("delete", "turns", FILE, None),
+        ("add", "turns", None, LINK),
+    ]
+
+
+def test_an_empty_patch_has_no_sections() -> None:
+    assert scan(b"") == Patch(())
+
+
+def test_every_line_of_a_patch_counts() -> None:
+    lines = MIXED.splitlines(keepends=True)
+
+    without = {n: b"".join(lines[:n] + lines[n + 1 :]) for n in range(len(lines))}
+
+    assert [n for n, patch in without.items() if _outcome(patch) == _outcome(MIXED)] == []
+
+
+def test_every_line_of_a_patch_stands_once() -> None:
+    lines = MIXED.splitlines(keepends=True)
+
+    doubled = {n: b"".join(lines[: n + 1] + lines[n:]) for n in range(len(lines))}
+
+    assert [n for n, patch in doubled.items() if _outcome(patch) == _outcome(MIXED)] == []
+
+
+def test_every_byte_of_a_patch_counts() -> None:
+    flips = (1, 32, 128)
+
+    flipped = {
+        (at, flip): MIXED[:at] + bytes([MIXED[at] ^ flip]) + MIXED[at + 1 :]
+        for at in range(len(MIXED))
+        for flip in flips
+    }
+
+    assert [at for at, patch in flipped.items() if _outcome(patch) == _outcome(MIXED)] == []
+
+
+def test_every_cut_of_a_patch_is_refused_or_ends_between_files() -> None:
+    ends = [0, *_section_starts(MIXED), len(MIXED)]
+
+    taken = [end for end in range(len(MIXED)) if _outcome(MIXED[:end]) is not None]
+
+    assert set(taken) <= set(ends)
+
+
+@settings(derandomize=True, max_examples=400, deadline=None)
+@given(st.data())
+def test_a_mangled_patch_is_refused_with_a_line_and_a_reason(data: st.DataObject) -> None:
+    lines = MIXED.split(b"\n")
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        lines[at : at + data.draw(st.integers(0, 2))] = data.draw(
+            st.lists(st.one_of(st.sampled_from(lines), st.binary(max_size=12)), max_size=2)
+        )
+
+    refused = _refusal(b"\n".join(lines))
+
+    assert refused is None or (refused.line >= 1 and refused.reason != "")
+
+
+@pytest.mark.parametrize(
+    ("header", "number"),
+    [(b"@@ -%s +1 @@\n-a\n+b\n", b"9" * 5000), (b"@@ -1,%s +1 @@\n-a\n+b\n", b"1" * 4301)],
+)
+def test_a_number_of_thousands_of_digits_in_a_hunk_is_refused(header: bytes, number: bytes) -> None:
+    patch = b"%s--- a/f\n+++ b/f\n%s" % (_head(b"f"), header % number)
+
+    with pytest.raises(PatchRefused):
+        scan(patch)
+
+
+def test_a_number_of_thousands_of_digits_in_a_binary_chunk_is_refused() -> None:
+    patch = b"%sGIT binary patch\nliteral %s\n\n" % (_head(b"f"), b"9" * 5000)
+
+    with pytest.raises(PatchRefused):
+        scan(patch)
+
+
+@pytest.mark.parametrize("number", [b"007", b"01"])
+def test_a_hunk_number_is_written_as_git_writes_it(number: bytes) -> None:
+    patch = b"%s--- a/f\n+++ b/f\n@@ -%s +1 @@\n-a\n+b\n" % (_head(b"f"), number)
+
+    with pytest.raises(PatchRefused):
+        scan(patch)
+
+
+def test_a_dissimilarity_without_content_is_refused() -> None:
+    patch = b"diff --git a/f b/f\ndissimilarity index 90%\n"
+
+    with pytest.raises(PatchRefused):
+        scan(patch)
+
+
+@pytest.mark.parametrize("mark", [b" ", b"-", b"+"])
+def test_a_line_of_nothing_without_a_newline_is_refused(mark: bytes) -> None:
+    counts = {b" ": (2, 2), b"-": (2, 1), b"+": (1, 2)}[mark]
+    hunk = b"@@ -1,%d +1,%d @@\n-a\n+b\n" % counts
+    header = hunk.replace(b",1 ", b" ")
+    patch = b"%s--- a/f\n+++ b/f\n%s%s\n\\ No newline at end of file\n" % (_head(b"f"), header, mark)
+
+    with pytest.raises(PatchRefused):
+        scan(patch)
+
+
+def test_a_chunk_larger_than_a_file_may_be_is_refused_before_it_is_read() -> None:
+    patch = b"%sGIT binary patch\nliteral 101\nnothing" % _head(b"f")
+
+    with pytest.raises(PatchRefused, match="a chunk of 101 bytes, more than 100"):
+        scan(patch + b"\n", PatchLimits(file_bytes=100))
+
+
+def test_a_patch_larger_than_allowed_is_refused_unread() -> None:
+    with pytest.raises(PatchRefused, match="11 bytes, more than the 10 allowed"):
+        scan(b"x" * 11, PatchLimits(patch_bytes=10))
+
+
+def test_more_files_than_allowed_are_refused() -> None:
+    patch = b"".join(_chmod(b"f%d" % n) for n in range(4))
+
+    with pytest.raises(PatchRefused, match="line 10: more than 3 files"):
+        scan(patch, PatchLimits(sections=3))
+
+
+def test_a_binary_file_keeps_both_halves() -> None:
+    patch = scan(BINARY)
+
+    body = patch.sections[0].body
+
+    assert isinstance(body, BinaryBody)
+    assert (body.forward.method, body.forward.size, body.reverse.size) == ("literal", 4, 0)
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param(b"@@ -1 +1 @@\n" * 200_000, id="hunk headers"),
+        pytest.param(b"old mode 100644\n" * 200_000, id="mode lines"),
+        pytest.param(b"new file mode 100644\n" * 200_000, id="new file lines"),
+        pytest.param(b"--- a/f\n+++ b/f\n@@ -1,2 +1 @@\n " + b"x" * 20_000_000 + b"\n", id="long"),
+        pytest.param(b"--- a/f\n+++ b/f\n" + b"@@ -1 +1 @@\n-a\n+b\n" * 100_000, id="same hunk"),
+    ],
+)
+def test_a_long_nonsense_is_refused_at_once(patch: bytes) -> None:
+    began = time.perf_counter()
+
+    with pytest.raises(PatchRefused) as refused:
+        scan(_head(b"f") + patch)
+
+    assert (time.perf_counter() - began < 1, len(str(refused.value)) < 500) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "name", [b'"' + b"ab" * 500_000, b'"' + b"\\001" * 250_000 + b'" "b/x"'], ids=["open", "escapes"]
+)
+def test_a_name_far_longer_than_a_path_is_refused_at_once(name: bytes) -> None:
+    began = time.perf_counter()
+
+    with pytest.raises(PatchRefused) as refused:
+        scan(b"diff --git " + name + b"\n")
+
+    assert (time.perf_counter() - began < 0.1, len(str(refused.value)) < 500) == (True, True)
+
+
+def test_two_hundred_thousand_hunks_are_read_in_time_that_grows_with_them() -> None:
+    old = [b"%d\n" % n for n in range(400_000)]
+    hunks = b"".join(b"@@ -%d +%d @@\n-%d\n+x\n" % (n + 1, n + 1, n) for n in range(0, 400_000, 2))
+    after = b"".join(line if n % 2 else b"x\n" for n, line in enumerate(old))
+    ids = (blob_id(b"".join(old)).encode(), blob_id(after).encode())
+    patch = b"diff --git a/f b/f\nindex %s..%s 100644\n--- a/f\n+++ b/f\n%s" % (*ids, hunks)
+    began = time.perf_counter()
+
+    made = proven({"f": b"".join(old)}, patch)
+
+    assert ([c.content for c in made.changes], made.findings) == ([after], ())
+    assert time.perf_counter() - began < 5
+
+
+def test_every_path_of_a_patch_is_touched() -> None:
+    patch = scan(b"diff --git a/f b/g\nsimilarity index 100%\ncopy from f\ncopy to g\n" + MIXED)
+
+    assert touched_paths(patch) == {"f", "g", "edit", "empty", "gone", "link", "tool", "z"}
+
+
+def _content(entry: bytes | tuple[str, bytes]) -> bytes:
+    return entry if isinstance(entry, bytes) else entry[1]
+
+
+def _nudged(entry: bytes | tuple[str, bytes]) -> bytes | tuple[str, bytes]:
+    if isinstance(entry, bytes):
+        return entry + b"nudged\n"
+    return (FILE, entry[1]) if entry[0] == EXECUTABLE else entry
+
+
+def _without_clashes(files: Mapping[str, bytes | tuple[str, bytes]]) -> Files:
+    return {
+        path: entry
+        for path, entry in files.items()
+        if not any(other.startswith(path + "/") for other in files)
+    }
+
+
+def _trees(before: Files, patch: Patch) -> tuple[str, str]:
+    """Return the base's tree and the tree that `patch` makes; only touched directories loaded."""
+    whole, blobs = base_of(before)
+    trees = _objects(before)
+    base = around(whole.root, touched_paths(patch), trees.__getitem__)
+    made = prove(patch, base, blobs, worker=worker("A_worker"), limits=PatchLimits())
+    assert made.findings == ()
+    return base.root, spliced(base, {change.path: change.new for change in made.changes}).root
+
+
+def _objects(files: Files) -> dict[ObjectId, bytes]:
+    empty, _ = base_of({})
+    return {**spliced(empty, entries_of(files)).objects, empty.root: b""}
+
+
+def _outcome(patch: bytes) -> dict[RepoPath, Entry | None] | None:
+    """Return what `patch` makes of MIXED_BEFORE, or None where it is refused."""
+    try:
+        made = proven(MIXED_BEFORE, patch)
+    except PatchRefused:
+        return None
+    if made.findings:
+        return None
+    return {change.path: change.new for change in made.changes}
+
+
+def _refusal(patch: bytes) -> PatchRefused | None:
+    try:
+        scan(patch)
+    except PatchRefused as refused:
+        return refused
+    return None
+
+
+def _section_starts(patch: bytes) -> list[int]:
+    return [at for at in range(len(patch)) if patch.startswith(b"diff --git ", at)]
+
+
+def _head(name: bytes) -> bytes:
+    return b"diff --git a/%s b/%s\nindex %s..%s 100644\n" % (name, name, b"1" * 40, b"2" * 40)
+
+
+def _chmod(name: bytes) -> bytes:
+    return b"diff --git a/%s b/%s\nold mode 100644\nnew mode 100755\n" % (name, name)
+
+
+BINARY = (
+    b"diff --git a/z b/z\nnew file mode 100644\nindex %s..%s\nGIT binary patch\n"
+    b"literal 4\nLc${NkWMT#Y01f~L\n\nliteral 0\nHcmV?d00001\n\n"
+    % (b"0" * 40, blob_id(b"\0\1\2\3").encode())
+)
+MIXED_BEFORE: Files = {
+    "edit": LINES,
+    "gone": b"1\n2",
+    "link": (LINK, b"edit"),
+    "tool": b"x\n",
+}
+MIXED = (
+    a_patch(
+        MIXED_BEFORE,
+        {
+            "edit": LINES.replace(b"line 4\n", b"").replace(b"line 20\n", b"20\n"),
+            "empty": b"",
+            "link": b"edit\n",
+            "tool": (EXECUTABLE, b"x\n"),
+        },
+    )
+    + BINARY
+)
+assert isinstance(scan(MIXED).sections[0].body, TextBody)

@@ -1,0 +1,1 @@
+"""What hostile workers hand in, by name."""

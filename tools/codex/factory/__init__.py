@@ -1,0 +1,3 @@
+"""Factory: many workers on one base commit, one proven merge. Name and version."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Words at the door: arguments to values, one call, one answer."""

@@ -1,0 +1,55 @@
+"""What a command is: its name, its words, and what it runs."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools.codex.factory.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from tools.codex.factory.config import Host
+    from tools.codex.factory.pipelines.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CliCommand:
+    """One command. `run` gets the parsed arguments and returns the exit code."""
+
+    name: str
+    help: str
+    example: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[["Call"], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One command being run: what was typed, what was around, where the answer goes."""
+
+    arguments: argparse.Namespace
+    host: "Host"
+    screen: Screen
+
+    def ground(self) -> "Session":
+        """Return what the command stands on; the imports behind it are made only here."""
+        from pathlib import Path
+
+        from tools.codex.factory.pipelines.session import session
+
+        config = self.arguments.config
+        return session(
+            self.host,
+            folder=Path(self.arguments.directory).absolute(),
+            config_file=Path(config) if config is not None else None,
+            flags={"runs.root": self.arguments.runs_root},
+        )
+
+
+def no_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing."""
+
+
+def add_run_id(parser: argparse.ArgumentParser) -> None:
+    """Add --run-id, for commands that take the newest run without it."""
+    parser.add_argument("--run-id", metavar="ID", help="which run (default: the newest)")

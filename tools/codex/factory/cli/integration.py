@@ -1,0 +1,190 @@
+"""oneshot, launch, bundle-validate, integrate."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tools.codex.factory.domain.artifact import IntegratorStatus
+    from tools.codex.factory.domain.event import Event
+    from tools.codex.factory.pipelines.oneshot import Request
+    from tools.codex.factory.pipelines.session import Session
+
+_STAGE_EVENTS = {
+    "RUN_START": "run {run} on base {base_commit}",
+    "RUN_CONTINUED": "run {run} continues on base {base_commit}",
+    "LAUNCH_END": "{workers} bundles sealed",
+    "VALIDATE_END": "bundles judged: {status}",
+    "MERGED": "{paths} paths of {workers} bundles merged",
+    "PROVED": "git reaches the same tree",
+}
+
+
+def _add_launch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--base-ref", metavar="REF", default="HEAD", help="what the workers start from (HEAD)"
+    )
+    parser.add_argument("--plan", metavar="FILE", help="the plan (factory.plan.toml)")
+    parser.add_argument("--run-id", metavar="ID", help="name the run, or continue it")
+    parser.add_argument(
+        "--workers", metavar="A,B", default="", help="only these workers of the plan"
+    )
+
+
+def run_oneshot(call: Call) -> int:
+    """Launch, validate, integrate."""
+    from tools.codex.factory.pipelines import oneshot
+
+    ground, request = call.ground(), _request(call.arguments)
+    prepared = oneshot.prepare(ground, request)
+    _tell_notes(call, prepared.notes)
+    status = oneshot.oneshot(ground, request, prepared, _teller(call))
+    return _answer(call, ground, status, prepared.notes)
+
+
+def run_launch(call: Call) -> int:
+    """Begin a run and seal a bundle for each worker."""
+    from tools.codex.factory.domain.result import RunAnswer
+    from tools.codex.factory.pipelines import oneshot
+
+    ground, request = call.ground(), _request(call.arguments)
+    prepared = oneshot.prepare(ground, request)
+    _tell_notes(call, prepared.notes)
+    run = oneshot.launch(ground, request, prepared, _teller(call))
+    call.screen.say(f"PENDING  {run.directory.run}")
+    call.screen.document(
+        RunAnswer(
+            command="launch",
+            status="PENDING",
+            exit_code=0,
+            run_id=run.directory.run,
+            base_commit=run.manifest.base_commit,
+            notes=prepared.notes,
+        )
+    )
+    return 0
+
+
+def run_bundle_validate(call: Call) -> int:
+    """Judge the sealed bundles of a run."""
+    from tools.codex.factory.domain.result import RunAnswer, records, worker_rows
+    from tools.codex.factory.domain.verdict import decide
+    from tools.codex.factory.errors import EXIT_CODE_OF_STATUS
+    from tools.codex.factory.pipelines import oneshot
+    from tools.codex.factory.render.text import shown
+
+    run, judgement = oneshot.bundle_validate(call.ground(), call.arguments.run_id, _teller(call))
+    status = decide(judgement.findings)
+    for finding in judgement.findings:
+        call.screen.say(f"{finding.severity:<6}  {finding.code}  {shown(finding.subject)}")
+        call.screen.say(f"        {shown(finding.message)}")
+        if finding.hint:
+            call.screen.say(f"        -> {shown(finding.hint)}")
+    call.screen.say(f"{status}  {run.directory.run}")
+    call.screen.document(
+        RunAnswer(
+            command="bundle-validate",
+            status=status,
+            exit_code=EXIT_CODE_OF_STATUS[status],
+            run_id=run.directory.run,
+            base_commit=run.manifest.base_commit,
+            workers=worker_rows(judgement, run.plan),
+            findings=records(judgement.findings),
+        )
+    )
+    return EXIT_CODE_OF_STATUS[status]
+
+
+def run_integrate(call: Call) -> int:
+    """Judge, merge, prove and report a run."""
+    from tools.codex.factory.pipelines import oneshot
+
+    ground = call.ground()
+    status = oneshot.integrate(ground, call.arguments.run_id, _teller(call))
+    return _answer(call, ground, status, ())
+
+
+def _request(arguments: argparse.Namespace) -> "Request":
+    from tools.codex.factory.pipelines.oneshot import Request
+
+    return Request(
+        base_ref=arguments.base_ref,
+        plan_file=arguments.plan,
+        run_id=arguments.run_id,
+        workers=tuple(name for name in arguments.workers.split(",") if name),
+    )
+
+
+def _answer(
+    call: Call, ground: "Session", status: "IntegratorStatus", notes: tuple[str, ...]
+) -> int:
+    from tools.codex.factory.domain.result import run_answer
+    from tools.codex.factory.pipelines.record import report_file
+    from tools.codex.factory.render.tables import status_text
+    from tools.codex.factory.render.text import shown
+
+    report = report_file(ground, status.run_id)
+    for finding in status.findings[:20]:
+        if finding.severity == "blocks":
+            call.screen.say(f"{shown(finding.subject)}: {shown(finding.message)}")
+    line = status_text(status.status)
+    line.append(f"  {report}")
+    call.screen.show(line)
+    answer = run_answer(call.arguments.command, status, str(report))
+    call.screen.document(answer.model_copy(update={"notes": notes}))
+    return status.exit_code
+
+
+def _teller(call: Call) -> "Callable[[Event], None]":
+    """Return what tells the operator of events: stages at level info, all at level debug."""
+    from tools.codex.factory.render.text import shown
+
+    def tell(event: "Event") -> None:
+        said = {**event.details, **event.file_counts, "run": event.run_id}
+        words = _STAGE_EVENTS.get(event.event_type)
+        if words is not None:
+            call.screen.progress(shown(words.format(**said)))
+        else:
+            code = "-" if event.rc is None else event.rc
+            line = f"{event.event_type} {event.actor} {code}"
+            call.screen.progress(shown(line), level="debug")
+
+    return tell
+
+
+def _tell_notes(call: Call, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        call.screen.progress(f"note: {note}")
+
+
+ONESHOT = CliCommand(
+    name="oneshot",
+    help="launch, bundle-validate and integrate a plan in one go",
+    example="factory oneshot --base-ref HEAD --plan factory.plan.toml",
+    add_arguments=_add_launch,
+    run=run_oneshot,
+)
+LAUNCH = CliCommand(
+    name="launch",
+    help="begin a run and seal a bundle for each worker",
+    example="factory launch --plan factory.plan.toml --run-id spring-cleaning",
+    add_arguments=_add_launch,
+    run=run_launch,
+)
+BUNDLE_VALIDATE = CliCommand(
+    name="bundle-validate",
+    help="judge the sealed bundles of a run",
+    example="factory bundle-validate --run-id spring-cleaning",
+    add_arguments=add_run_id,
+    run=run_bundle_validate,
+)
+INTEGRATE = CliCommand(
+    name="integrate",
+    help="judge, merge, prove and report a run",
+    example="factory integrate --run-id spring-cleaning",
+    add_arguments=add_run_id,
+    run=run_integrate,
+)

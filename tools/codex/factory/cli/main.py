@@ -1,0 +1,161 @@
+"""Parse, dispatch; every ending becomes one exit code."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from tools.codex.factory import __version__
+from tools.codex.factory.cli.command import Call, CliCommand
+from tools.codex.factory.cli.integration import BUNDLE_VALIDATE, INTEGRATE, LAUNCH, ONESHOT
+from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
+from tools.codex.factory.cli.screen import LEVELS, Screen
+from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
+from tools.codex.factory.errors import FactoryError, Interrupted, UsageError, did_you_mean
+
+COMMANDS: dict[str, CliCommand] = {
+    command.name: command
+    for command in (
+        ONESHOT,
+        LAUNCH,
+        BUNDLE_VALIDATE,
+        INTEGRATE,
+        PRINT_REPORT,
+        LEDGER,
+        LEDGER_REPLAY,
+        SCHEMAS,
+        CONFIG,
+    )
+}
+_INTEGRATOR = "_integrator"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if sys.platform == "win32":
+        sys.stderr.write("factory: Windows lacks the file locks that factory stands on\n")
+        return 20
+    try:
+        return _run(words)
+    except BrokenPipeError:
+        # The reader of our answer went away; that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(words: list[str]) -> int:
+    screen = Screen(json="--json" in words, color=False, level="info")
+    command = next((word for word in words if word in COMMANDS), "")
+    try:
+        if words[:1] == [_INTEGRATOR]:
+            return _serve()
+        arguments = _parsed(words)
+        from tools.codex.factory.config import take_host
+
+        host = take_host()
+        color = not arguments.no_color and not host.variables.get("NO_COLOR")
+        screen = Screen(json=arguments.json, color=color, level=arguments.log_level)
+        return COMMANDS[arguments.command].run(Call(arguments=arguments, host=host, screen=screen))
+    except KeyboardInterrupt:
+        return _refused(screen, command, Interrupted("interrupted"))
+    except FactoryError as error:
+        return _refused(screen, command, error)
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(words)
+    if arguments.command is None:
+        raise UsageError("no command was named", hint=f"one of {', '.join(COMMANDS)}")
+    if rest:
+        raise UsageError(
+            f"{arguments.command} does not take {rest[0]!r}",
+            hint=f"`factory {arguments.command} --help` shows what it takes",
+        )
+    return arguments
+
+
+def _serve() -> int:
+    from tools.codex.factory.config import take_host
+    from tools.codex.factory.pipelines.integrator import serve
+
+    return serve(take_host(), sys.stdin.buffer, sys.stdout.buffer)
+
+
+def _refused(screen: Screen, command: str, error: FactoryError) -> int:
+    screen.complain(str(error), error.hint)
+    for more in getattr(error, "__notes__", ()):
+        screen.complain(more, "")
+    if screen.json:
+        from tools.codex.factory.domain.result import Answer, ErrorSaid
+
+        said = ErrorSaid(message=str(error), hint=error.hint)
+        screen.document(
+            Answer(command=command, status="FAIL", exit_code=error.exit_code, error=said)
+        )
+    return error.exit_code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong as an error of ours, so that it ends like every other."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.search(r"argument COMMAND: invalid choice: '(.*?)' \(choose", message)
+        if unknown:
+            name = unknown[1]
+            raise UsageError(f"there is no command {name!r}", hint=did_you_mean(name, COMMANDS))
+        usage = self.format_usage().removeprefix("usage: ").strip()
+        raise UsageError(message, hint=f"usage: {usage}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="factory",
+        description="Many workers on one base commit, one proven merge.",
+        epilog="example: factory oneshot --plan factory.plan.toml",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"factory {__version__}")
+    _add_global(parser, top=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for command in COMMANDS.values():
+        one = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.help,
+            epilog=f"example: {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        _add_global(one, top=False)
+        command.add_arguments(one)
+    return parser
+
+
+def _add_global(parser: argparse.ArgumentParser, *, top: bool) -> None:
+    """Add what every command takes, before its name or after it."""
+
+    def default(value: object) -> object:
+        return value if top else argparse.SUPPRESS
+
+    group = parser.add_argument_group("for every command")
+    group.add_argument(
+        "-C", dest="directory", metavar="DIR", default=default("."), help="work in DIR"
+    )
+    group.add_argument(
+        "--json", action="store_true", default=default(False), help="answer with one JSON document"
+    )
+    group.add_argument("--config", metavar="FILE", default=default(None), help="configuration file")
+    group.add_argument(
+        "--runs-root", metavar="DIR", default=default(None), help="where runs are kept"
+    )
+    group.add_argument(
+        "--no-color", action="store_true", default=default(False), help="words without colour"
+    )
+    group.add_argument(
+        "--log-level", choices=LEVELS, default=default("info"), help="how much progress is told"
+    )

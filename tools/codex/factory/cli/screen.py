@@ -1,0 +1,55 @@
+"""stdout is the answer, stderr is progress; with --json stdout is one document and nothing else."""
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console, RenderableType
+
+LEVELS = ("quiet", "info", "debug")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """Where a command's words go. `level` says how much progress is told."""
+
+    json: bool
+    color: bool
+    level: str
+
+    def say(self, text: str) -> None:
+        """Write a line of the answer, for people."""
+        if not self.json:
+            sys.stdout.write(text + "\n")
+
+    def show(self, renderable: "RenderableType") -> None:
+        """Write a table or styled text of the answer, for people."""
+        if not self.json:
+            self._console().print(renderable, soft_wrap=True)
+
+    def document(self, document: "BaseModel") -> None:
+        """Write the answer for machines."""
+        if self.json:
+            from tools.codex.factory.domain.artifact import canonical
+
+            sys.stdout.write(canonical(document).decode("ascii"))
+
+    def progress(self, text: str, *, level: str = "info") -> None:
+        """Write a line about what happens, on stderr."""
+        if LEVELS.index(level) <= LEVELS.index(self.level):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def complain(self, message: str, hint: str) -> None:
+        """Write why the command cannot go on, and what to do."""
+        sys.stderr.write(f"factory: {message}\n")
+        if hint:
+            sys.stderr.write(f"  -> {hint}\n")
+
+    def _console(self) -> "Console":
+        from rich.console import Console
+
+        plain = not self.color or not sys.stdout.isatty()
+        return Console(file=sys.stdout, no_color=plain, markup=False, highlight=False, emoji=False)

@@ -1,0 +1,239 @@
+"""Settings: their four layers and where each value came from. The only reader of os.environ."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tools.codex.factory.domain.artifact import NotStrictJson, canonical, strict_json
+from tools.codex.factory.domain.identity import Digest, digest_of
+from tools.codex.factory.domain.plan import Policy
+from tools.codex.factory.errors import ConfigurationError, did_you_mean
+
+CONFIG_FILE = "tools/codex/factory/factory.config.json"
+PREFIX = "FACTORY_"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Runs(_Section):
+    """Where runs are kept."""
+
+    root: Annotated[str, Field(min_length=1)] = "tools/codex/runs"
+    """Runs root; relative to the repository's top folder."""
+
+
+class Overlap(_Section):
+    """How bundles are held against each other."""
+
+    allow_identical: bool = False
+    """The same edit of a shared file by several workers counts once instead of blocking."""
+
+
+class Scope(_Section):
+    """How bundles are held against their scope locks."""
+
+    grant_requests: bool = False
+    """A path that a worker asks for, and nobody else writes, is granted."""
+
+
+class Integrate(_Section):
+    """What happens when a bundle is blocked."""
+
+    on_blocked: Literal["strict", "exclude"] = "strict"
+    """strict: nothing is merged. exclude: the rest is merged, and the status stays BLOCKED."""
+
+
+class LimitSettings(_Section):
+    """How much one bundle may hold."""
+
+    patch_bytes: Annotated[int, Field(ge=1)] = 256 << 20
+    """Largest DIFF.patch, in bytes."""
+    file_bytes: Annotated[int, Field(ge=1)] = 100 << 20
+    """Largest file that a bundle may touch, in bytes."""
+
+
+class Config(_Section):
+    """Every setting. Feature flags are off by default."""
+
+    runs: Runs = Runs()
+    overlap: Overlap = Overlap()
+    scope: Scope = Scope()
+    integrate: Integrate = Integrate()
+    limits: LimitSettings = LimitSettings()
+
+    def policy(self) -> Policy:
+        """Return the settings that can change a verdict, to be sealed with the plan."""
+        return Policy(
+            allow_identical=self.overlap.allow_identical,
+            grant_requests=self.scope.grant_requests,
+            on_blocked=self.integrate.on_blocked,
+            patch_bytes=self.limits.patch_bytes,
+            file_bytes=self.limits.file_bytes,
+        )
+
+    def digest(self) -> Digest:
+        """Return the fingerprint of the whole configuration."""
+        return digest_of(canonical(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values of one layer by dotted key, with the name that each has in that layer."""
+
+    name: str
+    values: Mapping[str, object]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The resolved configuration, the layer of each key, and notes on what was passed over."""
+
+    config: Config
+    provenance: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the environment said when the factory began."""
+
+    variables: Mapping[str, str]
+    """Every variable but GIT_*."""
+    git_variables: Mapping[str, str]
+    """The GIT_* that were taken out: only the user's own configuration is ever read by them."""
+
+
+def take_host() -> Host:
+    """Return the environment, and take every GIT_* out of it: GitPython and children copy it."""
+    taken = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
+    for name in taken:
+        del os.environ[name]
+    return Host(dict(os.environ), taken)
+
+
+def load(
+    *,
+    work_tree: Path,
+    explicit: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object],
+) -> Settings:
+    """Return the settings of a repository; raise ConfigurationError naming key, value, layer."""
+    variables, notes = _environment_layer(environment)
+    layers = [_file_layer(work_tree, explicit), variables, _flag_layer(flags)]
+    return resolve([layer for layer in layers if layer is not None], notes)
+
+
+def resolve(layers: Sequence[Layer], notes: tuple[str, ...] = ()) -> Settings:
+    """Return defaults overlaid by `layers`, the last winning."""
+    known = keys()
+    nested: dict[str, dict[str, object]] = {}
+    provenance = dict.fromkeys(known, "default")
+    for layer in layers:
+        for key, value in layer.values.items():
+            said = layer.names.get(key, key)
+            if key not in known:
+                raise ConfigurationError(
+                    f"unknown setting {said!r} ({layer.name})", hint=did_you_mean(key, known)
+                )
+            section, _, name = key.partition(".")
+            nested.setdefault(section, {})[name] = value
+            provenance[key] = layer.name if said == key else f"{layer.name} {said}"
+    try:
+        config = Config.model_validate(nested)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"{key} = {first['input']!r} ({provenance.get(key, '?')}): {first['msg'].lower()}",
+            hint="`factory config show` lists every setting with its value and layer",
+        ) from error
+    return Settings(config, provenance, notes)
+
+
+def keys() -> dict[str, object]:
+    """Return every dotted key with its default."""
+    return _flat(Config().model_dump())
+
+
+def values(config: Config) -> dict[str, object]:
+    """Return every dotted key with its value."""
+    return _flat(config.model_dump())
+
+
+def _flat(nested: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    return {f"{s}.{k}": v for s, section in nested.items() for k, v in section.items()}
+
+
+def _file_layer(work_tree: Path, explicit: Path | None) -> Layer | None:
+    path = explicit or work_tree / CONFIG_FILE
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        if explicit is None:
+            return None
+        raise ConfigurationError(
+            f"configuration file {str(explicit)!r} is not there", hint="look at --config"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"configuration file {str(path)!r}: {error.strerror}", hint="look at its permissions"
+        ) from error
+    shown = str(explicit) if explicit else CONFIG_FILE
+    try:
+        document = strict_json(content)
+    except NotStrictJson as error:
+        raise ConfigurationError(f"{shown}: {error}", hint="the file is one JSON object") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{shown}: not an object", hint="the file is one JSON object")
+    found: dict[str, object] = {}
+    for section, content_of in document.items():
+        if section not in Config.model_fields or not isinstance(content_of, dict):
+            sections = Config.model_fields
+            raise ConfigurationError(
+                f"unknown setting {section!r} ({shown})", hint=did_you_mean(section, sections)
+            )
+        found |= {f"{section}.{key}": value for key, value in content_of.items()}
+    return Layer(shown, found, {})
+
+
+def _environment_layer(environment: Mapping[str, str]) -> tuple[Layer, tuple[str, ...]]:
+    known = keys()
+    found: dict[str, object] = {}
+    names: dict[str, str] = {}
+    notes: list[str] = []
+    for name in sorted(environment):
+        if not name.startswith(PREFIX):
+            continue
+        section, double, rest = name.removeprefix(PREFIX).lower().partition("__")
+        if not double or section not in Config.model_fields:
+            spelled = [f"{PREFIX}{key.upper().replace('.', '__')}" for key in known]
+            near = did_you_mean(name, spelled)
+            hint = f"; {near}" if near.startswith("did") else ""
+            notes.append(f"{name} is no setting of this factory and was passed over{hint}")
+            continue
+        key = f"{section}.{rest}"
+        names[key] = name
+        found[key] = _typed(known.get(key), environment[name])
+    return Layer("environment", found, names), tuple(notes)
+
+
+def _typed(default: object, text: str) -> object:
+    """Return `text` as the type of `default`; a text that does not fit is left for the model."""
+    if isinstance(default, bool):
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    if isinstance(default, int) and text.isascii() and text.isdigit():
+        return int(text)
+    return text
+
+
+def _flag_layer(flags: Mapping[str, object]) -> Layer:
+    given = {key: value for key, value in flags.items() if value is not None}
+    return Layer("command line", given, {})

@@ -1,0 +1,359 @@
+"""The JSON documents of a run: their models, and the one way they become bytes and come back."""
+
+import json
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from tools.codex.factory.domain.finding import Finding
+from tools.codex.factory.domain.identity import digest, object_id, run_id, worker_id
+from tools.codex.factory.domain.path import repo_path, unquoted
+
+WORKER_ARTIFACTS = (
+    "DIFF.patch",
+    "FILES_CHANGED.json",
+    "HANDOFF_NOTE.json",
+    "LOGS/INDEX.json",
+    "SCOPE_LOCK.json",
+    "STATUS.json",
+    "SUGGESTIONS.md",
+    "SUMMARY.md",
+)
+INTEGRATOR_ARTIFACTS = (
+    "DIFF.patch",
+    "FILES_CHANGED.json",
+    "FINAL_REPORT.txt",
+    "LOGS/INDEX.json",
+    "MERGE_PLAN.md",
+    "OVERLAP.json",
+    "STATUS.json",
+)
+
+
+def _path_text(text: str) -> str:
+    repo_path(unquoted(text))
+    return text
+
+
+def _any_worker(text: str) -> str:
+    return text if text == "Z_integrator" else worker_id(text)
+
+
+RunIdText = Annotated[str, AfterValidator(run_id)]
+WorkerIdText = Annotated[str, AfterValidator(_any_worker)]
+ObjectIdText = Annotated[str, AfterValidator(object_id), Field(pattern="^[0-9a-f]{40}$")]
+DigestText = Annotated[str, AfterValidator(digest), Field(pattern="^[0-9a-f]{64}$")]
+PathText = Annotated[
+    str,
+    AfterValidator(_path_text),
+    Field(
+        description="A repository path; in git's C quotes where it holds control characters, "
+        "quotes or bytes that are not UTF-8."
+    ),
+]
+ModeText = Literal["100644", "100755", "120000", "160000"]
+Status = Literal["PENDING", "WAITING", "PASS", "BLOCKED", "FAIL"]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Artifact(BaseModel):
+    """A document of a run: frozen, strict, without room for unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ScopeLock(Artifact):
+    """SCOPE_LOCK.json: the paths that one worker may touch, in git's pattern rules."""
+
+    schema_version: Literal[1]
+    run_id: RunIdText
+    worker_id: WorkerIdText
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+    shared: tuple[str, ...]
+    plan_entry: DigestText
+    """sha256 of the worker's canonical entry in PLAN.json."""
+
+
+class PathChange(Artifact):
+    """What one path was and what it becomes. Sizes in bytes, of the new content."""
+
+    path: PathText
+    change_type: Literal["added", "modified", "deleted", "type_changed", "mode_changed"]
+    old_mode: ModeText | None
+    new_mode: ModeText | None
+    old_id: ObjectIdText | None
+    new_id: ObjectIdText | None
+    sha256: DigestText | None
+    size: Count | None
+    binary: bool
+    insertions: Count
+    deletions: Count
+    owner: str
+    """The worker, or the workers of a shared file joined by ', '."""
+
+
+class FilesChanged(Artifact):
+    """FILES_CHANGED.json: the paths that a diff changes, sorted by path."""
+
+    schema_version: Literal[1]
+    run_id: RunIdText
+    worker_id: WorkerIdText
+    changes: tuple[PathChange, ...]
+    noop: bool
+    noop_reason: str | None
+
+
+class ScopeRequest(Artifact):
+    """A path that a worker asks for beyond its lock."""
+
+    path: PathText
+    reason: str
+
+
+class HandoffNote(Artifact):
+    """HANDOFF_NOTE.json: what a worker says of its work. Nothing is decided by it."""
+
+    schema_version: Literal[1]
+    run_id: RunIdText
+    worker_id: WorkerIdText
+    summary: str
+    declared_paths: tuple[PathText, ...]
+    scope_requests: tuple[ScopeRequest, ...]
+    risks: tuple[str, ...]
+    follow_ups: tuple[str, ...]
+    no_change: str | None
+    """Why nothing was changed, where nothing was."""
+
+
+class LogEntry(Artifact):
+    """One log file. `path` is relative to the bundle; size in bytes."""
+
+    path: PathText
+    sha256: DigestText
+    size: Count
+    role: str
+    truncated: bool
+
+
+class LogIndex(Artifact):
+    """LOGS/INDEX.json: every log of a bundle."""
+
+    schema_version: Literal[1]
+    run_id: RunIdText
+    worker_id: WorkerIdText
+    logs: tuple[LogEntry, ...]
+
+
+class FindingRecord(Artifact):
+    """A finding as artifacts and `--json` show it."""
+
+    code: str
+    severity: Literal["note", "blocks"]
+    subject: str
+    message: str
+    hint: str
+
+
+class Ending(Artifact):
+    """How a worker ended: `adopted` is work made elsewhere, which no process of ours did."""
+
+    how: Literal["adopted", "unreadable", "exited", "signalled", "timed_out", "idle", "not_started"]
+    exit_code: int | None
+    signal: int | None
+
+
+class WorkerStatus(Artifact):
+    """A worker's STATUS.json."""
+
+    schema_version: Literal[1]
+    run_id: RunIdText
+    worker_id: WorkerIdText
+    status: Status
+    started_at: str
+    ended_at: str
+    duration_ms: Count
+    ended: Ending
+    attempts: Annotated[int, Field(ge=1)]
+    base_commit: ObjectIdText
+    captured_tree: ObjectIdText | None
+    findings: tuple[FindingRecord, ...]
+    usage: dict[str, int]
+
+
+class Seal(Artifact):
+    """The marker beside a bundle that fixes its bytes: sha256 of each file.
+
+    `findings` say what was handed in and could not be taken in.
+    """
+
+    schema_version: Literal[1]
+    run_id: RunIdText
+    worker_id: WorkerIdText
+    artifacts: dict[str, DigestText]
+    findings: tuple[FindingRecord, ...]
+
+
+class Manifest(Artifact):
+    """RUN_MANIFEST.json: the identity of a run, written once."""
+
+    schema_version: Literal[1]
+    run_id: RunIdText
+    kind: Literal["factory"]
+    created_at: str
+    base_ref: str
+    base_commit: ObjectIdText
+    base_tree: ObjectIdText
+    workers: tuple[WorkerIdText, ...]
+    rehearsal: bool
+    plan_sha256: DigestText
+    config_sha256: DigestText
+    versions: dict[str, str]
+
+
+class WorkerRow(Artifact):
+    """One worker in a list: its status, how it ended, how many paths it changes."""
+
+    worker_id: WorkerIdText
+    status: Status
+    ended: str
+    changes: Count
+
+
+class Proof(Artifact):
+    """How the merged tree was reached twice."""
+
+    merged_tree: ObjectIdText
+    audited_tree: ObjectIdText
+    pack_sha256: DigestText
+    objects: Count
+
+
+class LedgerHead(Artifact):
+    """Where the ledger's chain stood: lines so far and sha256 of the last."""
+
+    count: Count
+    sha256: DigestText
+
+
+class IntegratorStatus(Artifact):
+    """Z_integrator/STATUS.json: the verdict and what stands behind it."""
+
+    schema_version: Literal[1]
+    run_id: RunIdText
+    worker_id: Literal["Z_integrator"]
+    status: Status
+    exit_code: int
+    base_commit: ObjectIdText
+    base_tree: ObjectIdText
+    tree: ObjectIdText | None
+    commit: ObjectIdText | None
+    noop: bool
+    rehearsal: bool
+    partial: bool
+    proof: Proof | None
+    workers: tuple[WorkerRow, ...]
+    findings: tuple[FindingRecord, ...]
+    artifacts: dict[str, DigestText]
+    """sha256 of every other artifact of the integrator."""
+    inputs: dict[str, DigestText]
+    """sha256 of the manifest, the plan and each bundle's seal."""
+    ledger: LedgerHead | None
+    started_at: str
+    ended_at: str
+    duration_ms: Count
+    versions: dict[str, str]
+    error: str | None
+
+
+class OverlapRow(Artifact):
+    """One place where bundles meet. `lines` are lines of the base file, from 1, last included."""
+
+    code: str
+    path: PathText
+    workers: tuple[WorkerIdText, ...]
+    lines: tuple[Count, Count] | None
+    blocks: bool
+
+
+class OverlapDocument(Artifact):
+    """OVERLAP.json: where bundles meet, and the matrix of workers that do."""
+
+    schema_version: Literal[1]
+    base_commit: ObjectIdText
+    overlaps: tuple[OverlapRow, ...]
+    matrix: dict[str, dict[str, int]]
+    """Worker by worker, how many rows of `overlaps` name both."""
+    shared: dict[str, tuple[WorkerIdText, ...]]
+    """Shared files that were united, with their writers."""
+
+
+class NotStrictJson(ValueError):
+    """The text is not one JSON document that every reader understands alike."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def canonical(document: BaseModel | dict[str, object]) -> bytes:
+    """Return the bytes of a document: sorted keys, two spaces, ASCII, a final newline."""
+    content = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
+    text = json.dumps(content, sort_keys=True, indent=2, ensure_ascii=True, allow_nan=False)
+    return (text + "\n").encode("ascii")
+
+
+def parse(model: type[Model], content: bytes) -> Model:
+    """Return `content` as a `model`; raise NotStrictJson or ValidationError.
+
+    Keys given twice and NaN are refused: readers disagree on what they mean.
+    """
+    strict_json(content)
+    return model.model_validate_json(content)
+
+
+def strict_json(content: bytes) -> object:
+    """Return the JSON document in `content`; raise NotStrictJson saying why it is none."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotStrictJson(f"not UTF-8 at byte {error.start}") from error
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except NotStrictJson:
+        raise
+    except RecursionError as error:
+        raise NotStrictJson("nested too deep") from error
+    except ValueError as error:
+        raise NotStrictJson(str(error)) from error
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Return the first thing that a validation found, as `where: what`."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "document"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
+
+
+def record(finding: Finding) -> FindingRecord:
+    """Return a finding as artifacts show it."""
+    return FindingRecord(
+        code=finding.code.value,
+        severity=finding.severity.value,
+        subject=finding.subject,
+        message=finding.message,
+        hint=finding.hint,
+    )
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise NotStrictJson(f"key {twice[0]!r} stands twice")
+    return found
+
+
+def _no_constant(name: str) -> object:
+    raise NotStrictJson(f"{name} is not JSON")

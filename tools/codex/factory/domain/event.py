@@ -1,0 +1,145 @@
+"""What can happen in a run, and what it adds up to."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from tools.codex.factory.domain.artifact import Artifact, Count, DigestText
+from tools.codex.factory.domain.identity import Digest, digest_of
+
+FIRST_PREV = Digest("0" * 64)
+_TS = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class EventType(StrEnum):
+    """Every kind of event."""
+
+    RUN_START = "RUN_START"
+    RUN_CONTINUED = "RUN_CONTINUED"
+    BUNDLE_SEALED = "BUNDLE_SEALED"
+    LAUNCH_END = "LAUNCH_END"
+    BUNDLE_VALIDATED = "BUNDLE_VALIDATED"
+    VALIDATE_END = "VALIDATE_END"
+    INTEGRATE_START = "INTEGRATE_START"
+    SCOPE_CHECK = "SCOPE_CHECK"
+    OVERLAP_CHECK = "OVERLAP_CHECK"
+    MERGED = "MERGED"
+    PROVED = "PROVED"
+    REPORT_WRITTEN = "REPORT_WRITTEN"
+    RUN_END = "RUN_END"
+    LEDGER_REPAIRED = "LEDGER_REPAIRED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened. `rc` is the exit code that the command would end with, if any."""
+
+    run_id: str
+    event_type: EventType
+    actor: str
+    rc: int | None = None
+    duration_ms: int = 0
+    parent_event_id: str = ""
+    file_counts: Mapping[str, int] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class LedgerLine(Artifact):
+    """One line of the ledger: an event, its place in the chain, and the line before it."""
+
+    schema_version: Literal[1]
+    seq: Count
+    ts_utc: str
+    run_id: str
+    event_type: str
+    actor: str
+    event_id: str
+    parent_event_id: str
+    duration_ms: Count
+    file_counts: dict[str, int]
+    hashes: dict[str, str]
+    rc: int | None
+    details: dict[str, str]
+    prev: DigestText
+    """sha256 of the line before, without its newline; zeros before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """The sum of a run's events. `ended` is the exit code of its last end, None while open."""
+
+    run_id: str
+    status: str
+    started: str
+    last: str
+    ended: int | None
+    events: int
+    status_digest: str
+    seals: Mapping[str, str]
+
+
+def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[LedgerLine, bytes]:
+    """Return the ledger line of an event, and its bytes with the newline."""
+    stamp = at.strftime(_TS)
+    identity = f"{prev} {seq} {stamp} {event.run_id} {event.event_type} {event.actor}"
+    line = LedgerLine(
+        schema_version=1,
+        seq=seq,
+        ts_utc=stamp,
+        run_id=event.run_id,
+        event_type=event.event_type.value,
+        actor=event.actor,
+        event_id=digest_of(identity.encode())[:16],
+        parent_event_id=event.parent_event_id,
+        duration_ms=event.duration_ms,
+        file_counts=dict(event.file_counts),
+        hashes=dict(event.hashes),
+        rc=event.rc,
+        details=dict(event.details),
+        prev=prev,
+    )
+    text = json.dumps(line.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return line, text.encode("ascii") + b"\n"
+
+
+def next_moment(now: datetime, last: str | None) -> datetime:
+    """Return `now`, or one microsecond after `last` where the clock has not passed it."""
+    if last is None:
+        return now
+    after = datetime.strptime(last, _TS).replace(tzinfo=now.tzinfo) + timedelta(microseconds=1)
+    return max(now, after)
+
+
+def replay(lines: Iterable[LedgerLine]) -> dict[str, RunView]:
+    """Return what the events of each run add up to, in the order in which runs began."""
+    views: dict[str, RunView] = {}
+    for line in lines:
+        if line.run_id:
+            before = views.get(line.run_id) or RunView(
+                line.run_id, "PENDING", line.ts_utc, line.ts_utc, None, 0, "", {}
+            )
+            views[line.run_id] = _after(before, line)
+    return views
+
+
+def _after(view: RunView, line: LedgerLine) -> RunView:
+    view = replace(view, last=line.ts_utc, events=view.events + 1)
+    match line.event_type:
+        case EventType.RUN_START | EventType.RUN_CONTINUED | EventType.INTEGRATE_START:
+            return replace(view, status="PENDING", ended=None)
+        case EventType.BUNDLE_SEALED:
+            worker, seal = line.actor, line.hashes.get("seal", "")
+            return replace(view, seals={**view.seals, worker: seal})
+        case EventType.RUN_END:
+            return replace(
+                view,
+                status=line.details.get("status", "FAIL"),
+                ended=line.rc,
+                status_digest=line.hashes.get("STATUS.json", ""),
+            )
+        case _:
+            return view

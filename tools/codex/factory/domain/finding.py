@@ -1,0 +1,85 @@
+"""What the operator should know: one fact about one subject, from a closed list of codes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether a finding stops the run."""
+
+    NOTE = "note"
+    BLOCKS = "blocks"
+
+
+class Code(StrEnum):
+    """Every kind of finding. The value is stable; docs and machines know it by that."""
+
+    ARTIFACT_MISSING = "bundle.artifact_missing"
+    TOO_LARGE = "bundle.too_large"
+    NOT_A_FILE = "bundle.not_a_file"
+    SCHEMA = "bundle.schema"
+    IDENTITY = "bundle.identity"
+    SEAL_BROKEN = "bundle.seal_broken"
+    DIFF_DISAGREES = "bundle.diff_disagrees"
+    TREE_DISAGREES = "bundle.tree_disagrees"
+    LOG_DISAGREES = "bundle.log_disagrees"
+    HANDOFF_CONTRADICTS = "bundle.handoff_contradicts"
+    UNDECLARED_PATH = "bundle.undeclared_path"
+    NO_CHANGE = "bundle.no_change"
+    PATCH_GRAMMAR = "patch.grammar"
+    PATCH_PATH_TWICE = "patch.path_twice"
+    PATCH_BASE_DIFFERS = "patch.base_differs"
+    PATCH_DOES_NOT_APPLY = "patch.does_not_apply"
+    PATCH_RESULT_DIFFERS = "patch.result_differs"
+    PATCH_TREE_SHAPE = "patch.tree_shape"
+    SOURCE_UNREADABLE = "source.unreadable"
+    SOURCE_NOT_CARRIED = "source.not_carried"
+    WORKER_ENDED_BADLY = "worker.ended_badly"
+    SCOPE_OUTSIDE_LOCK = "scope.outside_lock"
+    SCOPE_DENIED = "scope.denied"
+    SCOPE_ALWAYS_DENIED = "scope.always_denied"
+    SCOPE_SENSITIVE = "scope.sensitive_path"
+    SCOPE_LOCK_DIFFERS = "scope.lock_differs"
+    SCOPE_REQUESTED = "scope.requested"
+    SCOPE_GRANTED = "scope.granted"
+    SCOPE_EXECUTABLE = "scope.executable_bit"
+    SCOPE_SENSITIVE_ALLOWED = "scope.sensitive_allowed"
+    OVERLAP_SAME_PATH = "overlap.same_path"
+    OVERLAP_HUNKS = "overlap.hunks"
+    OVERLAP_FILE_DIRECTORY = "overlap.file_directory"
+    OVERLAP_NAME = "overlap.name_collision"
+    OVERLAP_GLOBAL_FILE = "overlap.global_file"
+    OVERLAP_EMPTIED = "overlap.emptied_directory"
+    PROOF_FAILED = "merge.proof_failed"
+    POLICY_WRITE_OUTSIDE = "policy.write_outside_run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing about one subject. `subject` begins with the worker where there is one."""
+
+    code: Code
+    severity: Severity
+    subject: str
+    message: str
+    hint: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Return whether this finding alone makes the run BLOCKED."""
+        return self.severity is Severity.BLOCKS
+
+
+def blocking(code: Code, subject: str, message: str, hint: str = "") -> Finding:
+    """Return a finding that stops the run."""
+    return Finding(code=code, severity=Severity.BLOCKS, subject=subject, message=message, hint=hint)
+
+
+def note(code: Code, subject: str, message: str, hint: str = "") -> Finding:
+    """Return a finding that the operator should know, and no more."""
+    return Finding(code=code, severity=Severity.NOTE, subject=subject, message=message, hint=hint)
+
+
+def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return the findings each once, sorted by subject and code."""
+    return tuple(sorted(set(findings), key=lambda f: (f.subject, f.code, f.message, f.hint)))

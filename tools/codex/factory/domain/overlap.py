@@ -1,0 +1,305 @@
+"""Bundles against each other: where two of them meet, found without comparing pairs."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tools.codex.factory.domain.change import Change, emptied
+from tools.codex.factory.domain.edit import Edit, clashes, edits
+from tools.codex.factory.domain.finding import Code, Finding, Severity
+from tools.codex.factory.domain.identity import RepoPath, WorkerId
+from tools.codex.factory.domain.patch import GITLINK, SYMLINK, TextBody
+from tools.codex.factory.domain.path import ancestors, quoted
+from tools.codex.factory.domain.scope import Lock, global_file
+from tools.codex.factory.domain.tree import BaseTree
+
+ChangesOf = Mapping[WorkerId, tuple[Change, ...]]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Row:
+    """One place where bundles meet. `lines` are base lines, from 1, last included."""
+
+    path: str
+    code: Code
+    workers: tuple[WorkerId, ...]
+    lines: tuple[int, int] | None
+    message: str
+    hint: str
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """Every row, and the shared files whose edits fit together, with their writers."""
+
+    rows: tuple[Row, ...]
+    shared: Mapping[RepoPath, tuple[WorkerId, ...]]
+
+    def findings(self) -> list[Finding]:
+        """Return one finding for each row, whose subject names every worker."""
+        return [
+            Finding(
+                code=row.code,
+                severity=Severity.BLOCKS if row.blocks else Severity.NOTE,
+                subject=f"{', '.join(row.workers)}: {row.path}",
+                message=row.message,
+                hint=row.hint,
+            )
+            for row in self.rows
+        ]
+
+
+def overlaps(
+    changes_of: ChangesOf,
+    locks: Mapping[WorkerId, Lock],
+    base: BaseTree,
+    *,
+    allow_identical: bool,
+) -> Overlaps:
+    """Return where the bundles meet. The cost grows with the paths, not with pairs of workers."""
+    writers: dict[RepoPath, list[tuple[WorkerId, Change]]] = {}
+    for worker in sorted(changes_of):
+        for change in changes_of[worker]:
+            writers.setdefault(change.path, []).append((worker, change))
+    rows: list[Row] = []
+    shared: dict[RepoPath, tuple[WorkerId, ...]] = {}
+    for path, several in writers.items():
+        if len(several) > 1:
+            met = _same_path(path, several, locks, allow_identical)
+            rows += met
+            if not any(row.blocks for row in met):
+                shared[path] = tuple(worker for worker, _ in several)
+    rows += _file_directory(writers)
+    rows += _name_collisions(writers, changes_of, base)
+    rows += _global_files(writers)
+    rows += _emptied_directories(changes_of, base)
+    return Overlaps(tuple(sorted(set(rows), key=_row_order)), dict(sorted(shared.items())))
+
+
+def fold(path: str) -> str:
+    """Return what a file system that ignores case and Unicode form takes `path` for."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+
+
+def _row_order(row: Row) -> tuple[str, str, tuple[WorkerId, ...], tuple[int, int]]:
+    return row.path, row.code, row.workers, row.lines or (0, 0)
+
+
+def _same_path(
+    path: RepoPath,
+    several: list[tuple[WorkerId, Change]],
+    locks: Mapping[WorkerId, Lock],
+    allow_identical: bool,
+) -> list[Row]:
+    workers = tuple(worker for worker, _ in several)
+    not_sharing = [worker for worker in workers if not locks[worker].shares(path)]
+    if not_sharing:
+        return [_row(Code.OVERLAP_SAME_PATH, path, workers, *_unshared(path, several, not_sharing))]
+    if allow_identical and len({change.new for _, change in several}) == 1:
+        return []
+    bodies = {worker: _text_edits(change) for worker, change in several}
+    texts: dict[str, tuple[Edit, ...]] = {w: own for w, own in bodies.items() if own is not None}
+    if len(texts) < len(bodies):
+        message = f"{_deeds(several)}; a shared file takes text edits only"
+        hint = "let one worker write the path"
+        return [_row(Code.OVERLAP_SAME_PATH, path, workers, message, hint)]
+    return [
+        Row(
+            path=quoted(path),
+            code=Code.OVERLAP_HUNKS,
+            workers=tuple(WorkerId(owner) for owner in clash.owners),
+            lines=(clash.start + 1, max(clash.end, clash.start + 1)),
+            message=_hunk_message(clash.start, clash.end),
+            hint="leave an untouched line between the edits, or let one worker make both",
+            blocks=True,
+        )
+        for clash in clashes(texts, allow_identical=allow_identical)
+    ]
+
+
+def _unshared(
+    path: RepoPath, several: list[tuple[WorkerId, Change]], not_sharing: list[WorkerId]
+) -> tuple[str, str]:
+    message = f"{_deeds(several)}; not shared by {', '.join(not_sharing)}"
+    if all(_text_edits(change) is not None for _, change in several):
+        hint = f"add '/{quoted(path)}' to `shared` of every writer, or let one worker write it"
+        return message, hint
+    return message, "let one worker write the path"
+
+
+def _deeds(several: list[tuple[WorkerId, Change]]) -> str:
+    return ", ".join(f"{change.change_type} by {worker}" for worker, change in several)
+
+
+def _hunk_message(start: int, end: int) -> str:
+    if end <= start:
+        return f"both insert at line {start + 1} of the base"
+    if end == start + 1:
+        return f"edits touch at line {end} of the base"
+    return f"edits touch at lines {start + 1} to {end} of the base"
+
+
+def _text_edits(change: Change) -> tuple[Edit, ...] | None:
+    """Return the edits of a plain text edit, or None for any other change."""
+    if change.old is None or change.new is None or change.old.mode != change.new.mode:
+        return None
+    if change.new.mode in (GITLINK, SYMLINK) or not isinstance(change.body, TextBody):
+        return None
+    return edits(change.body)
+
+
+def _file_directory(writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]]) -> Iterable[Row]:
+    """Yield a row for each path that one bundle keeps below a file of another, or the like."""
+    for path, several in writers.items():
+        for above in ancestors(path):
+            others = writers.get(RepoPath(above))
+            if others is None:
+                continue
+            here = {worker for worker, change in several if change.new is not None}
+            there = {worker for worker, change in others if change.new is not None}
+            if here and there and here != there:
+                yield _row(
+                    Code.OVERLAP_FILE_DIRECTORY,
+                    path,
+                    tuple(sorted(here | there)),
+                    f"{', '.join(sorted(there))} makes {quoted(above)!r} a file, link or submodule",
+                    "let one of them use another name",
+                )
+
+
+def _name_collisions(
+    writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]],
+    changes_of: ChangesOf,
+    base: BaseTree,
+) -> Iterable[Row]:
+    """Yield a row for each new name that some file system takes for another one."""
+    spelled: dict[str, tuple[str, WorkerId]] = {}
+    folded: dict[str, dict[str, list[str]]] = {}
+    for path, several in sorted(writers.items()):
+        for worker, change in several:
+            if change.old is None and change.new is not None:
+                yield from _collisions_of(path, worker, spelled, folded, changes_of, base)
+
+
+def _collisions_of(
+    path: RepoPath,
+    worker: WorkerId,
+    spelled: dict[str, tuple[str, WorkerId]],
+    folded: dict[str, dict[str, list[str]]],
+    changes_of: ChangesOf,
+    base: BaseTree,
+) -> Iterable[Row]:
+    for prefix in (*reversed(ancestors(path)), path):
+        if base.entry(prefix) is not None:
+            continue
+        key = fold(prefix)
+        other, owner = spelled.setdefault(key, (prefix, worker))
+        if other != prefix:
+            workers = tuple(sorted({worker, owner}))
+            yield _name_row(prefix, other, workers)
+            return
+        rival = _base_rival(prefix, folded, base)
+        if rival is not None and not _taken_away(rival, changes_of[worker], base):
+            yield _name_row(prefix, rival, (worker,))
+            return
+
+
+def _base_rival(prefix: str, folded: dict[str, dict[str, list[str]]], base: BaseTree) -> str | None:
+    above, _, name = prefix.rpartition("/")
+    directory = base.directories.get(above)
+    if directory is None:
+        return None
+    if above not in folded:
+        folded[above] = {}
+        for sibling in directory:
+            folded[above].setdefault(fold(sibling), []).append(sibling)
+    rivals = folded[above].get(fold(name), [])
+    return f"{above}/{rivals[0]}" if above and rivals else (rivals[0] if rivals else None)
+
+
+def _taken_away(path: str, changes: tuple[Change, ...], base: BaseTree) -> bool:
+    by_path = {change.path: change for change in changes}
+    own = by_path.get(RepoPath(path))
+    return (own is not None and own.new is None) or emptied(path, by_path, base)
+
+
+def _name_row(path: str, other: str, workers: tuple[WorkerId, ...]) -> Row:
+    return _row(
+        Code.OVERLAP_NAME,
+        path,
+        workers,
+        f"{quoted(other)!r} is the same name where case or Unicode form is ignored",
+        "use one spelling",
+    )
+
+
+def _global_files(writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]]) -> Iterable[Row]:
+    owners: dict[str, dict[WorkerId, RepoPath]] = {}
+    for path, several in writers.items():
+        name = global_file(path)
+        if name is not None:
+            for worker, _ in several:
+                owners.setdefault(name, {}).setdefault(worker, path)
+    for name, path_of in owners.items():
+        if len(path_of) > 1:
+            yield _row(
+                Code.OVERLAP_GLOBAL_FILE,
+                min(path_of.values()),
+                tuple(sorted(path_of)),
+                f"{name} files act on other paths, so one worker alone may write them",
+                "let one worker make every change to them",
+            )
+
+
+def _emptied_directories(changes_of: ChangesOf, base: BaseTree) -> Iterable[Row]:
+    """Yield a note where one bundle adds below a directory that another takes away or renames."""
+    emptier: dict[str, WorkerId] = {}
+    for worker in sorted(changes_of):
+        by_path = {change.path: change for change in changes_of[worker]}
+        gone = {d for c in changes_of[worker] if c.new is None for d in ancestors(c.path)}
+        for directory in sorted(gone):
+            if directory not in emptier and emptied(directory, by_path, base):
+                emptier[directory] = worker
+    if not emptier:
+        return
+    for worker, changes in changes_of.items():
+        for change in changes:
+            above = next((d for d in ancestors(change.path) if d in emptier), None)
+            if above is None or change.old is not None or emptier[above] == worker:
+                continue
+            yield Row(
+                path=quoted(change.path),
+                code=Code.OVERLAP_EMPTIED,
+                workers=tuple(sorted({worker, emptier[above]})),
+                lines=None,
+                message=f"{emptier[above]} takes away all that was in {quoted(above)!r}",
+                hint="look whether the new file belongs where the others went",
+                blocks=False,
+            )
+
+
+def _row(code: Code, path: str, workers: tuple[WorkerId, ...], message: str, hint: str) -> Row:
+    return Row(
+        path=quoted(path),
+        code=code,
+        workers=workers,
+        lines=None,
+        message=message,
+        hint=hint,
+        blocks=True,
+    )
+
+
+def matrix(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """Return, worker by worker, how many rows name both."""
+    found: dict[str, dict[str, int]] = {}
+    for row in rows:
+        for one in row.workers:
+            for other in row.workers:
+                if one != other:
+                    line = found.setdefault(one, {})
+                    line[other] = line.get(other, 0) + 1
+    return found

@@ -1,0 +1,60 @@
+"""The JSON Schemas of every document: the contract that a worker in any language reads."""
+
+from typing import Any
+
+from tools.codex.factory.domain.artifact import (
+    Artifact,
+    FilesChanged,
+    HandoffNote,
+    IntegratorStatus,
+    LogIndex,
+    Manifest,
+    OverlapDocument,
+    ScopeLock,
+    Seal,
+    WorkerStatus,
+)
+from tools.codex.factory.domain.event import LedgerLine
+from tools.codex.factory.domain.plan import Plan, PlanFile
+from tools.codex.factory.domain.result import (
+    Answer,
+    ConfigAnswer,
+    LedgerAnswer,
+    ReplayAnswer,
+    ReportAnswer,
+    RunAnswer,
+    SchemasAnswer,
+)
+
+MODELS: dict[str, type[Artifact]] = {
+    "answer": Answer,
+    "answer_config": ConfigAnswer,
+    "answer_ledger": LedgerAnswer,
+    "answer_ledger_replay": ReplayAnswer,
+    "answer_print_report": ReportAnswer,
+    "answer_run": RunAnswer,
+    "answer_schemas": SchemasAnswer,
+    "files_changed": FilesChanged,
+    "handoff_note": HandoffNote,
+    "integrator_status": IntegratorStatus,
+    "ledger_line": LedgerLine,
+    "log_index": LogIndex,
+    "overlap": OverlapDocument,
+    "plan": Plan,
+    "plan_file": PlanFile,
+    "run_manifest": Manifest,
+    "scope_lock": ScopeLock,
+    "seal": Seal,
+    "worker_status": WorkerStatus,
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return every schema by file name."""
+    return {
+        f"{name}.schema.json": {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **model.model_json_schema(),
+        }
+        for name, model in sorted(MODELS.items())
+    }

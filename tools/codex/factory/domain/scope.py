@@ -1,0 +1,175 @@
+"""A bundle against its scope lock: may this worker write these paths?"""
+
+import functools
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tools.codex.factory.domain.change import Change
+from tools.codex.factory.domain.finding import Code, Finding, blocking, note
+from tools.codex.factory.domain.identity import RepoPath, WorkerId
+from tools.codex.factory.domain.patch import GITLINK, SYMLINK
+from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.domain.pattern import Patterns, patterns
+
+GLOBAL_FILES = frozenset({".gitattributes", ".gitmodules", ".lfsconfig"})
+_AUTOMATION = patterns(
+    (
+        ".github/workflows/", ".github/actions/", "/.gitlab-ci.yml", "/.gitlab/ci/", ".circleci/",
+        "/azure-pipelines.yml", "/.azure-pipelines/", "Jenkinsfile", "/.travis.yml", "/.drone.yml",
+        "/.woodpecker.yml", "/.woodpecker/", "/bitbucket-pipelines.yml", "/.buildkite/",
+        "/appveyor.yml", "/.appveyor.yml", "/.ci/", "/.githooks/", "/.husky/", "/lefthook.yml",
+        "/.pre-commit-config.yaml", "/.pre-commit-hooks.yaml",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A scope lock ready to answer. Nothing is allowed that no pattern names."""
+
+    allow: Patterns
+    deny: Patterns
+    shared: Patterns
+
+    def shares(self, path: str) -> bool:
+        """Return whether the worker may write `path` beside others."""
+        return self.shared.match(path) and not self.deny.match(path)
+
+
+def lock(allow: tuple[str, ...], deny: tuple[str, ...], shared: tuple[str, ...]) -> Lock:
+    """Return the lock that these patterns make."""
+    return Lock(patterns(allow), patterns(deny), patterns(shared))
+
+
+def scope_findings(
+    worker: WorkerId,
+    changes: Iterable[Change],
+    held: Lock,
+    *,
+    runs_root: str | None,
+    requests: Mapping[str, str],
+    granted: frozenset[str],
+) -> list[Finding]:
+    """Return a finding for each written path that the lock does not allow, or that is sensitive.
+
+    `requests` gives the reason of each path that the worker asked for, `granted` the paths that
+    policy gives away although the lock does not.
+    """
+    found: list[Finding] = []
+    for change in changes:
+        found += _path_findings(worker, change, held, runs_root, requests, granted)
+        if change.new and change.new.mode == "100755" and (change.old or change.new)[0] != "100755":
+            found.append(
+                note(
+                    Code.SCOPE_EXECUTABLE,
+                    _subject(worker, change.path),
+                    "the file gains the executable bit",
+                )
+            )
+    return found
+
+
+def sensitive(change: Change) -> str | None:
+    """Return why a path is sensitive: a pattern must name it itself, or it is not allowed."""
+    for entry in (change.old, change.new):
+        if entry is not None and entry.mode == GITLINK:
+            return "a submodule"
+    name = global_file(change.path)
+    if name is not None:
+        return f"{name}, which changes how git treats other paths"
+    if _AUTOMATION.match(change.path) or _AUTOMATION.match(change.path.lower()):
+        return "a definition that automation runs"
+    if change.new is not None and change.new.mode == SYMLINK and change.content is not None:
+        target = change.content.decode("utf-8", "surrogateescape")
+        if _leaves_the_tree(change.path, target):
+            return f"a symbolic link that leaves the tree (to {quoted(target)!r})"
+    return None
+
+
+@functools.lru_cache(maxsize=65536)
+def global_file(path: str) -> str | None:
+    """Return which of git's global files `path` is on some file system, or None."""
+    name = path.rpartition("/")[2].casefold().split(":")[0].rstrip(" .")
+    return name if name in GLOBAL_FILES else None
+
+
+def _path_findings(
+    worker: WorkerId,
+    change: Change,
+    held: Lock,
+    runs_root: str | None,
+    requests: Mapping[str, str],
+    granted: frozenset[str],
+) -> list[Finding]:
+    path, subject = change.path, _subject(worker, change.path)
+    if runs_root is not None and (path == runs_root or path.startswith(runs_root + "/")):
+        return [
+            blocking(
+                Code.SCOPE_ALWAYS_DENIED,
+                subject,
+                "the path lies in the runs root, which no worker may write",
+                "take the path out of the patch",
+            )
+        ]
+    if held.deny.match(path):
+        return [
+            blocking(
+                Code.SCOPE_DENIED,
+                subject,
+                f"{quoted(path)!r} is denied by SCOPE_LOCK.json",
+                "take the path out of the patch, or `deny` less in the plan",
+            )
+        ]
+    if not held.allow.match(path) and not held.shared.match(path):
+        return [_outside(subject, path, requests, granted)]
+    why = sensitive(change)
+    if why is None:
+        return []
+    if held.allow.name(path) or held.shared.name(path):
+        return [note(Code.SCOPE_SENSITIVE_ALLOWED, subject, f"it is {why}; the lock names it")]
+    return [
+        blocking(
+            Code.SCOPE_SENSITIVE,
+            subject,
+            f"it is {why}; only a pattern that names this very path allows it",
+            f"add '/{quoted(path)}' to `allow` in the plan, or take it out of the patch",
+        )
+    ]
+
+
+def _outside(
+    subject: str, path: RepoPath, requests: Mapping[str, str], granted: frozenset[str]
+) -> Finding:
+    reason = requests.get(quoted(path))
+    if path in granted:
+        return note(
+            Code.SCOPE_GRANTED,
+            subject,
+            f"asked for ({reason!r}) and granted: nobody else writes it",
+        )
+    if reason is not None:
+        return blocking(
+            Code.SCOPE_REQUESTED,
+            subject,
+            f"{quoted(path)!r} is not allowed by SCOPE_LOCK.json; the worker asks: {reason!r}",
+            f"add '/{quoted(path)}' to `allow` in the plan to grant it",
+        )
+    return blocking(
+        Code.SCOPE_OUTSIDE_LOCK,
+        subject,
+        f"{quoted(path)!r} is not allowed by SCOPE_LOCK.json",
+        f"add '/{quoted(path)}' to `allow` in the plan, or take it out of the patch",
+    )
+
+
+def _leaves_the_tree(path: str, target: str) -> bool:
+    if target.startswith("/") or "\\" in target or target[1:2] == ":":
+        return True
+    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    parts = resolved.casefold().split("/")
+    return parts[0] == ".." or ".git" in parts
+
+
+def _subject(worker: WorkerId, path: RepoPath) -> str:
+    return f"{worker}: {quoted(path)}"

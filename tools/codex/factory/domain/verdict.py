@@ -1,0 +1,188 @@
+"""What speaks against the bundles of a run, and what follows: PASS or BLOCKED."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tools.codex.factory.domain.artifact import Status
+from tools.codex.factory.domain.bundle import Bundle, RawBundle, claim_findings, read
+from tools.codex.factory.domain.change import Change, Proven, prove, touched_paths, wanted_blobs
+from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order
+from tools.codex.factory.domain.identity import ObjectId, RepoPath, RunId, WorkerId
+from tools.codex.factory.domain.overlap import Overlaps, overlaps
+from tools.codex.factory.domain.patch import PatchLimits
+from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.domain.plan import Plan, WorkerEntry, scope_lock
+from tools.codex.factory.domain.scope import Lock, lock, scope_findings
+from tools.codex.factory.domain.tree import BaseTree, around, spliced
+
+
+class BaseObjects(Protocol):
+    """Reads the objects of the base commit."""
+
+    def tree(self, oid: ObjectId) -> bytes:
+        """Return the content of a tree."""
+        ...
+
+    def blobs(self, oids: Collection[ObjectId], *, limit: int) -> Mapping[ObjectId, bytes]:
+        """Return the blobs of at most `limit` bytes; a larger one is not in the answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All that is known of the bundles of a run before any is merged."""
+
+    base: BaseTree
+    blobs: Mapping[ObjectId, bytes]
+    bundles: Mapping[WorkerId, Bundle]
+    changes_of: Mapping[WorkerId, tuple[Change, ...]]
+    overlaps: Overlaps
+    findings: tuple[Finding, ...]
+    included: tuple[WorkerId, ...]
+    """The workers that may be merged: all of them, or none, unless policy excludes some."""
+    own_findings: Mapping[WorkerId, tuple[Finding, ...]]
+    """What each worker's bundle alone gave rise to."""
+
+    def status_of(self, worker: WorkerId) -> Status:
+        """Return PASS or BLOCKED for one worker: its own findings and the overlaps it is in."""
+        own = any(finding.blocks for finding in self.own_findings[worker])
+        met = any(row.blocks and worker in row.workers for row in self.overlaps.rows)
+        return "BLOCKED" if own or met else "PASS"
+
+
+def judge(
+    raws: Iterable[RawBundle],
+    plan: Plan,
+    *,
+    run: RunId,
+    base_root: ObjectId,
+    objects: BaseObjects,
+) -> Judgement:
+    """Return the judgement of sealed bundles, read against the base tree `base_root`."""
+    limits = PatchLimits(patch_bytes=plan.policy.patch_bytes, file_bytes=plan.policy.file_bytes)
+    entries = {WorkerId(entry.id): entry for entry in plan.workers}
+    found: dict[WorkerId, list[Finding]] = {}
+    bundles: dict[WorkerId, Bundle] = {}
+    for raw in sorted(raws, key=lambda raw: raw.worker):
+        made_elsewhere = entries[raw.worker].source == "bundle"
+        came = read(raw, run=run, limits=limits, made_elsewhere=made_elsewhere)
+        found[raw.worker] = list(came.findings)
+        if came.bundle is not None:
+            bundles[raw.worker] = came.bundle
+    wanted = {path for bundle in bundles.values() for path in touched_paths(bundle.patch)}
+    base = around(base_root, wanted, objects.tree)
+    ids = {oid for bundle in bundles.values() for oid in wanted_blobs(bundle.patch, base)}
+    blobs = objects.blobs(ids, limit=limits.file_bytes)
+    changes_of: dict[WorkerId, tuple[Change, ...]] = {}
+    for worker, bundle in bundles.items():
+        proven = prove(bundle.patch, base, blobs, worker=worker, limits=limits)
+        found[worker] += proven.findings
+        if not any(finding.blocks for finding in proven.findings):
+            changes_of[worker] = proven.changes
+            found[worker] += claim_findings(bundle, proven.changes)
+            found[worker] += _tree_findings(bundle, proven, base)
+    locks = {worker: lock(e.allow, e.deny, e.shared) for worker, e in entries.items()}
+    owners = _owners(changes_of)
+    for worker, changes in changes_of.items():
+        found[worker] += _scope(
+            bundles[worker], changes, entries[worker], locks[worker], plan, owners, run
+        )
+    met = overlaps(changes_of, locks, base, allow_identical=plan.policy.allow_identical)
+    everything = [finding for own in found.values() for finding in own] + met.findings()
+    return Judgement(
+        base=base,
+        blobs=blobs,
+        bundles=bundles,
+        changes_of=changes_of,
+        overlaps=met,
+        findings=in_order(everything),
+        included=_included(found, met, plan),
+        own_findings={worker: in_order(own) for worker, own in found.items()},
+    )
+
+
+def decide(findings: Iterable[Finding]) -> Status:
+    """Return BLOCKED if any finding blocks, else PASS. FAIL is not decided here: it is caught."""
+    return "BLOCKED" if any(finding.blocks for finding in findings) else "PASS"
+
+
+def _included(
+    found: Mapping[WorkerId, list[Finding]], met: Overlaps, plan: Plan
+) -> tuple[WorkerId, ...]:
+    """Return who is merged. Of bundles that overlap, the one with the earlier id stays."""
+    clean = [w for w in sorted(found) if not any(finding.blocks for finding in found[w])]
+    rows = [row for row in met.rows if row.blocks]
+    if plan.policy.on_blocked == "strict":
+        return tuple(clean) if len(clean) == len(found) and not rows else ()
+    kept: list[WorkerId] = []
+    for worker in clean:
+        mine = [row for row in rows if worker in row.workers]
+        if all(len(row.workers) > 1 and not set(row.workers) & set(kept) for row in mine):
+            kept.append(worker)
+    return tuple(kept)
+
+
+def _owners(changes_of: Mapping[WorkerId, tuple[Change, ...]]) -> dict[RepoPath, int]:
+    count: dict[RepoPath, int] = {}
+    for changes in changes_of.values():
+        for change in changes:
+            count[change.path] = count.get(change.path, 0) + 1
+    return count
+
+
+def _scope(
+    bundle: Bundle,
+    changes: tuple[Change, ...],
+    entry: WorkerEntry,
+    held: Lock,
+    plan: Plan,
+    owners: Mapping[RepoPath, int],
+    run: RunId,
+) -> list[Finding]:
+    requests = {request.path: request.reason for request in bundle.handoff.scope_requests}
+    granted = frozenset(
+        change.path
+        for change in changes
+        if plan.policy.grant_requests
+        and quoted(change.path) in requests
+        and owners[change.path] == 1
+    )
+    found = scope_findings(
+        bundle.worker,
+        changes,
+        held,
+        runs_root=plan.runs_root,
+        requests=requests,
+        granted=granted,
+    )
+    given = scope_lock(entry, run)
+    if (bundle.scope_lock.allow, bundle.scope_lock.deny, bundle.scope_lock.shared) != (
+        given.allow,
+        given.deny,
+        given.shared,
+    ):
+        found.append(
+            blocking(
+                Code.SCOPE_LOCK_DIFFERS,
+                f"{bundle.worker}: SCOPE_LOCK.json",
+                "it is not the lock that the plan gives to this worker",
+                "the plan decides; a worker cannot issue its own lock",
+            )
+        )
+    return found
+
+
+def _tree_findings(bundle: Bundle, proven: Proven, base: BaseTree) -> list[Finding]:
+    """Return a finding where the tree that the bundle names is not what its patch makes."""
+    made = spliced(base, {change.path: change.new for change in proven.changes}).root
+    if bundle.status.captured_tree == made:
+        return []
+    return [
+        blocking(
+            Code.TREE_DISAGREES,
+            f"{bundle.worker}: STATUS.json",
+            f"DIFF.patch makes tree {made}, captured_tree is {bundle.status.captured_tree}",
+            "hand in the patch and the status of one and the same work",
+        )
+    ]

@@ -1,0 +1,110 @@
+"""Why the factory cannot go on, and the exit code of each reason."""
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class FactoryError(Exception):
+    """The factory cannot go on. `str()` is one sentence for the operator, `hint` what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(FactoryError):
+    """The command line makes no sense here."""
+
+    exit_code = 2
+
+
+class BaseRefNotFound(UsageError):
+    """What the operator named is no commit of this repository."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(
+            f"base ref {ref!r} is not a commit in this repository",
+            hint=f"`git rev-parse --verify '{ref}^{{commit}}'` shows what git makes of it",
+        )
+        self.ref = ref
+
+
+class ConfigurationError(FactoryError):
+    """A plan or a setting is wrong: names it, its value, its layer."""
+
+    exit_code = 10
+
+
+class UnfitHost(FactoryError):
+    """This host or repository lacks something that the factory needs."""
+
+    exit_code = 20
+
+
+class RepositoryError(FactoryError):
+    """Git refused, or an object is not what it should be."""
+
+    exit_code = 30
+
+
+class StorageError(FactoryError):
+    """The runs root could not be read or written."""
+
+
+class OutsideRunDirectory(StorageError):
+    """A write was asked for that would land outside the run directory."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path!r} leads outside the run directory",
+            hint="remove the link or the file that stands in the way",
+        )
+        self.path = path
+
+
+class LedgerDamaged(StorageError):
+    """A ledger line before the last one is not what was written."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"{where}: {reason}",
+            hint="restore factory_ledger.jsonl from a copy, or move it aside to begin a new one",
+        )
+
+
+class IntegratorFailed(FactoryError):
+    """The integrator process ended without an answer."""
+
+
+class RunUnavailable(FactoryError):
+    """The run cannot be had: there is none of that name, or another factory holds it."""
+
+    exit_code = 40
+
+
+class Interrupted(FactoryError):
+    """The operator said stop."""
+
+    exit_code = 130
+
+
+def raised_again(message: str, *, hint: str, exit_code: int) -> FactoryError:
+    """Return the error of another process of ours, with its own exit code."""
+    kinds = (UnfitHost, ConfigurationError, RepositoryError, RunUnavailable, Interrupted)
+    kind = next((k for k in kinds if k.exit_code == exit_code), FactoryError)
+    return kind(message, hint=hint)
+
+
+EXIT_CODE_OF_STATUS = {"PASS": 0, "BLOCKED": 3, "WAITING": 4, "FAIL": 1}
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the nearest of `known`, or all of them where none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(names)}" if names else "there is none"

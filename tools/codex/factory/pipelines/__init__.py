@@ -1,0 +1,1 @@
+"""Sentences: stages in a row, under one lock, with one ending."""

@@ -1,0 +1,52 @@
+"""What the ledger holds, newest last, read backwards and no further than asked for."""
+
+import itertools
+
+from tools.codex.factory.domain.event import EventType, LedgerLine, replay
+from tools.codex.factory.domain.result import RunRow
+from tools.codex.factory.errors import RunUnavailable, did_you_mean
+from tools.codex.factory.pipelines.record import run_named
+from tools.codex.factory.pipelines.session import Session
+
+
+def events(ground: Session, name: str | None, limit: int) -> tuple[LedgerLine, ...]:
+    """Return the last `limit` events, of all runs or of one, by time and then by type."""
+    wanted = run_named(name) if name is not None else None
+    chosen = (line for line in ground.ledger.recent() if wanted in (None, line.run_id))
+    found = list(itertools.islice(chosen, limit))
+    if wanted is not None and not found:
+        raise _unknown(ground, wanted)
+    return tuple(sorted(found, key=lambda line: (line.ts_utc, line.event_type)))
+
+
+def runs(ground: Session, name: str | None, limit: int) -> tuple[RunRow, ...]:
+    """Return the last `limit` runs that began, or one run, in the order in which they began."""
+    wanted = run_named(name) if name is not None else None
+    lines: list[LedgerLine] = []
+    begun = 0
+    for line in ground.ledger.recent():
+        if wanted not in (None, line.run_id):
+            continue
+        lines.append(line)
+        begun += line.event_type == EventType.RUN_START
+        if begun == (1 if wanted is not None else limit):
+            break
+    if wanted is not None and not lines:
+        raise _unknown(ground, wanted)
+    views = replay(reversed(lines))
+    return tuple(
+        RunRow(
+            run_id=view.run_id,
+            status=view.status,
+            ended=view.ended,
+            started=view.started,
+            last=view.last,
+            events=view.events,
+        )
+        for view in views.values()
+    )
+
+
+def _unknown(ground: Session, run: str) -> RunUnavailable:
+    known = {line.run_id for line in itertools.islice(ground.ledger.recent(), 5000)} - {""}
+    return RunUnavailable(f"the ledger has no run {run!r}", hint=did_you_mean(run, known))

@@ -1,0 +1,110 @@
+"""Steps under one lock; on an error the FAIL report, which only this room writes."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from tools.codex.factory.domain.artifact import IntegratorStatus, canonical
+from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.identity import digest_of
+from tools.codex.factory.errors import FactoryError, Interrupted, StorageError
+from tools.codex.factory.pipelines.record import RecordedRun
+from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.stages.report import ThisRun, cleared, write_failure
+from tools.codex.factory.storage.lock import held
+from tools.codex.factory.storage.run_directory import RunDirectory
+from tools.codex.factory.wiring import clock, stamp, versions
+
+# A refusal writes nothing into a run: what the operator asked for was wrong, not the run.
+_REFUSALS = (2, 10, 40)
+
+
+class Bug(FactoryError):
+    """Something that no one foresaw; the traceback is in the run's log."""
+
+
+@contextmanager
+def locked(run: RunDirectory) -> Iterator[None]:
+    """Hold the run; raise RunUnavailable naming the holder where another factory has it."""
+    holder: dict[str, object] = {
+        "pid": os.getpid(),
+        "command": " ".join(["factory", *sys.argv[1:]])[:200],
+        "since": stamp(clock()),
+    }
+    with held(run.folder, holder=holder):
+        yield
+
+
+@contextmanager
+def ending(
+    ground: Session, run: RecordedRun, tell: Callable[[Event], None]
+) -> Iterator[Callable[[Event], None]]:
+    """Yield the run's recorder, which also tells the operator.
+
+    An error that leaves the block is written down as FAIL first.
+    """
+    started = clock()
+    ledger = ground.ledger
+
+    def record(event: Event) -> None:
+        ledger.append([event])
+        tell(event)
+
+    try:
+        yield record
+    except FactoryError as error:
+        if error.exit_code not in _REFUSALS:
+            _fail(ground, run, error, started)
+        raise
+    except KeyboardInterrupt as stop:
+        interrupted = Interrupted("interrupted", hint="the same command continues the run")
+        _fail(ground, run, interrupted, started)
+        raise interrupted from stop
+    except Exception as bug:
+        foreseen = Bug(
+            f"a bug: {type(bug).__name__}: {bug}",
+            hint=f"the traceback is in {run.directory.folder}/Z_integrator/LOGS/traceback.txt",
+        )
+        _fail(ground, run, foreseen, started, traceback.format_exc())
+        raise foreseen from bug
+
+
+def end_event(status: IntegratorStatus) -> Event:
+    """Return the event that ends a run: its status, exit code and the digest of STATUS.json."""
+    return Event(
+        run_id=status.run_id,
+        event_type=EventType.RUN_END,
+        actor="factory",
+        rc=status.exit_code,
+        duration_ms=status.duration_ms,
+        hashes={"STATUS.json": digest_of(canonical(status))},
+        details={"status": status.status},
+    )
+
+
+def _fail(
+    ground: Session,
+    run: RecordedRun,
+    error: FactoryError,
+    started: datetime,
+    trace: str = "",
+) -> None:
+    about = ThisRun(
+        started=started,
+        ended=clock(),
+        versions=versions(ground.git_version),
+        ledger=None,
+        stamp=stamp,
+    )
+    try:
+        cleared(run.directory)
+        status = write_failure(
+            run.directory, run.plan.title, run.manifest, error, about, traceback=trace
+        )
+        ground.ledger.append([end_event(status)])
+    except StorageError as second:
+        # Nothing more can be written; the first error still tells the operator what happened.
+        error.add_note(f"the FAIL report could not be written: {second}")

@@ -1,0 +1,150 @@
+"""A run on disk: opened by name or newest, its manifest and plan read and held to their seals."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tools.codex.factory.domain.artifact import (
+    IntegratorStatus,
+    Manifest,
+    Model,
+    NotStrictJson,
+    parse,
+    what_is_wrong,
+)
+from tools.codex.factory.domain.event import EventType
+from tools.codex.factory.domain.identity import INTEGRATOR, RunId, digest_of, run_id
+from tools.codex.factory.domain.plan import Plan
+from tools.codex.factory.errors import (
+    ConfigurationError,
+    RunUnavailable,
+    StorageError,
+    UsageError,
+    did_you_mean,
+)
+from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.storage.run_directory import (
+    MANIFEST,
+    PLAN,
+    RunDirectory,
+    runs_in,
+    worker_artifact,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A run folder with its manifest and sealed plan."""
+
+    directory: RunDirectory
+    manifest: Manifest
+    plan: Plan
+
+
+def run_named(text: str) -> RunId:
+    """Return `text` as a run id; raise UsageError saying why it is none."""
+    try:
+        return run_id(text)
+    except ValueError as error:
+        raise UsageError(str(error), hint="look at --run-id") from error
+
+
+def recorded_run(ground: Session, name: str | None) -> RecordedRun:
+    """Return the run called `name`, or the newest where that is None.
+
+    Raises RunUnavailable for none, ConfigurationError for a plan that is not the sealed one.
+    """
+    known = _known(ground)
+    run = run_named(name) if name is not None else _newest(ground, known)
+    if run not in known:
+        raise RunUnavailable(f"there is no run {run!r}", hint=did_you_mean(run, known[-200:]))
+    return recorded_in(ground.runs_root, run)
+
+
+def recorded_in(runs_root: Path, name: str) -> RecordedRun:
+    """Return the run called `name`, which is known to be there; raises as `recorded_run` does."""
+    run = run_named(name)
+    directory = RunDirectory(runs_root, run)
+    manifest_content = _read(directory, MANIFEST)
+    manifest = _parsed(Manifest, manifest_content, directory, MANIFEST)
+    if manifest.run_id != run:
+        raise StorageError(
+            f"{MANIFEST} of {run!r} names run {manifest.run_id!r}",
+            hint="the folder was renamed or copied over another; give it its own name back",
+        )
+    plan_content = _read(directory, PLAN)
+    if digest_of(plan_content) != manifest.plan_sha256:
+        raise ConfigurationError(
+            f"{PLAN} of {run!r} is not the plan that the run was sealed with",
+            hint="put the sealed bytes back, or start a new run; sealed files are never edited",
+        )
+    return RecordedRun(directory, manifest, _parsed(Plan, plan_content, directory, PLAN))
+
+
+def integrator_status(directory: RunDirectory) -> IntegratorStatus:
+    """Return the run's STATUS.json; raise RunUnavailable where it was not integrated yet."""
+    name = worker_artifact(INTEGRATOR, "STATUS.json")
+    try:
+        content = directory.read(name)
+    except FileNotFoundError:
+        raise RunUnavailable(
+            f"run {directory.run!r} has no report yet", hint="`factory integrate` makes one"
+        ) from None
+    return _parsed(IntegratorStatus, content, directory, name)
+
+
+def report_text(directory: RunDirectory) -> str:
+    """Return the run's FINAL_REPORT.txt; raise RunUnavailable where there is none yet."""
+    try:
+        content = directory.read(worker_artifact(INTEGRATOR, "FINAL_REPORT.txt"))
+    except FileNotFoundError:
+        raise RunUnavailable(
+            f"run {directory.run!r} has no report yet", hint="`factory integrate` makes one"
+        ) from None
+    return content.decode("utf-8", "replace")
+
+
+def report_file(ground: Session, run: str) -> Path:
+    """Return where the FINAL_REPORT.txt of a run lies."""
+    return ground.runs_root / run / worker_artifact(INTEGRATOR, "FINAL_REPORT.txt")
+
+
+def _known(ground: Session) -> tuple[str, ...]:
+    return tuple(
+        name for name in runs_in(ground.runs_root) if (ground.runs_root / name / MANIFEST).exists()
+    )
+
+
+def _newest(ground: Session, known: tuple[str, ...]) -> RunId:
+    for line in ground.ledger.recent():
+        if line.event_type == EventType.RUN_START and line.run_id in known:
+            return RunId(line.run_id)
+    if len(known) == 1:
+        return RunId(known[0])
+    raise RunUnavailable(
+        f"there is no run in {str(ground.runs_root)!r}"
+        if not known
+        else "no ledger says which run is the newest",
+        hint="`factory oneshot --plan FILE` makes one" if not known else "name one with --run-id",
+    )
+
+
+def _read(directory: RunDirectory, name: str) -> bytes:
+    try:
+        return directory.read(name)
+    except FileNotFoundError:
+        raise StorageError(
+            f"{name} of {directory.run!r} is missing", hint="the run did not begin; start another"
+        ) from None
+
+
+def _parsed(model: type[Model], content: bytes, directory: RunDirectory, name: str) -> Model:
+    try:
+        return parse(model, content)
+    except (NotStrictJson, ValidationError) as error:
+        said = what_is_wrong(error) if isinstance(error, ValidationError) else str(error)
+        raise StorageError(
+            f"{name} of {directory.run!r} is unreadable: {said}",
+            hint="put the bytes back, or start a new run",
+        ) from error

@@ -1,0 +1,111 @@
+"""Start a child, feed it, read it, end it. The only importer of subprocess."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tools.codex.factory.errors import UnfitHost
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What came of a child: its exit code (negative: the signal that ended it) and its output."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def complaint(self) -> str:
+        """Return the last line that the child said on stderr."""
+        lines = self.stderr.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.exit_code}"
+
+
+class Conversation:
+    """A child that is spoken with line by line: one line to it, many lines back."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]", stderr: IO[bytes]) -> None:
+        self._child = child
+        self._stderr = stderr
+
+    def say(self, line: bytes) -> None:
+        """Send one line. A child that is gone says so by ending `heard`."""
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(line + b"\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    def heard(self) -> Iterator[bytes]:
+        """Yield the child's lines, each without its newline, until it closes its stdout."""
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            yield line.rstrip(b"\n")
+
+    def ended(self) -> Completed:
+        """Close the child's stdin, wait for its end, and return exit code and stderr."""
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.close()
+        except BrokenPipeError:
+            pass
+        code = self._child.wait()
+        self._stderr.seek(0)
+        return Completed(code, b"", self._stderr.read())
+
+
+def run(
+    argv: tuple[str, ...],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    feed: bytes = b"",
+) -> Completed:
+    """Run `argv` to its end with nothing but `env`, and return what came of it."""
+    try:
+        done = subprocess.run(argv, input=feed, capture_output=True, env=env, cwd=cwd, check=False)
+    except FileNotFoundError as error:
+        raise _not_on_path(argv[0], cwd) from error
+    return Completed(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def conversation(
+    argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, stderr: IO[bytes]
+) -> Iterator[Conversation]:
+    """Start `argv` in a session of its own and speak with it; it is gone when the block ends."""
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise _not_on_path(argv[0], cwd) from error
+    try:
+        yield Conversation(child, stderr)
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    pass
+
+
+def _not_on_path(program: str, cwd: Path) -> UnfitHost:
+    if not cwd.is_dir():
+        return UnfitHost(f"the folder {str(cwd)!r} is gone", hint="run the command again")
+    return UnfitHost(f"program {program!r} is not on PATH", hint=f"install {program}")

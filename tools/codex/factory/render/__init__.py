@@ -1,0 +1,1 @@
+"""Pens: values in, text or tables out. Never prints, never writes."""

@@ -1,0 +1,1 @@
+"""Git: the user's repository is read here, the run's own object store written."""

@@ -1,0 +1,120 @@
+"""How git is called: a built environment, pinned settings, nothing of the user's."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from tools.codex.factory.config import Host
+from tools.codex.factory.errors import RepositoryError
+from tools.codex.factory.process import Completed, run
+
+# Each of these can change what git writes, or make it run a program.
+_PINNED = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.untrackedCache": "false",
+    "core.splitIndex": "false",
+    "core.attributesFile": os.devnull,
+    "core.excludesFile": os.devnull,
+    "core.quotePath": "true",
+    "core.autocrlf": "false",
+    "core.protectHFS": "true",
+    "core.protectNTFS": "true",
+    "core.compression": "6",
+    "core.bigFileThreshold": "512m",
+    "core.alternateRefsCommand": "",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "diff.algorithm": "myers",
+    "diff.context": "3",
+    "diff.interHunkContext": "0",
+    "diff.indentHeuristic": "true",
+    "diff.noprefix": "false",
+    "diff.mnemonicPrefix": "false",
+    "diff.suppressBlankEmpty": "false",
+    "diff.orderFile": os.devnull,
+    "diff.renames": "false",
+    "diff.submodule": "short",
+    "diff.ignoreSubmodules": "none",
+    "diff.external": "",
+}
+_FLAGS = tuple(part for name, value in _PINNED.items() for part in ("-c", f"{name}={value}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """Git with a built environment. `safe` are the user's own safe.directory decisions."""
+
+    environment: Mapping[str, str]
+    safe: tuple[str, ...] = ()
+
+    def call(
+        self,
+        *words: str,
+        git_dir: Path,
+        cwd: Path | None = None,
+        feed: bytes = b"",
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> Completed:
+        """Run `git words` on `git_dir` and return what came of it, whatever that is."""
+        safe = tuple(part for path in self.safe for part in ("-c", f"safe.directory={path}"))
+        environment = {**self.environment, "GIT_DIR": str(git_dir), **env}
+        return run(("git", *_FLAGS, *safe, *words), env=environment, cwd=cwd or git_dir, feed=feed)
+
+    def out(
+        self,
+        *words: str,
+        git_dir: Path,
+        cwd: Path | None = None,
+        feed: bytes = b"",
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> bytes:
+        """Run `git words` and return its output; raise RepositoryError with git's own reason."""
+        done = self.call(*words, git_dir=git_dir, cwd=cwd, feed=feed, env=env)
+        if done.exit_code != 0:
+            raise RepositoryError(
+                f"git {words[0]} failed: {done.complaint}",
+                hint="`git fsck` shows whether the repository is whole",
+            )
+        return done.stdout
+
+    def discover(self, *words: str, cwd: Path) -> Completed:
+        """Run `git words` without naming a repository: git looks for one from `cwd` upwards."""
+        safe = tuple(part for path in self.safe for part in ("-c", f"safe.directory={path}"))
+        return run(("git", *_FLAGS, *safe, *words), env=self.environment, cwd=cwd)
+
+
+def built_environment(host: Host) -> dict[str, str]:
+    """Return the whole environment of a git command."""
+    kept = {name: host.variables[name] for name in ("PATH", "TMPDIR") if name in host.variables}
+    return {
+        **kept,
+        "HOME": os.devnull,
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_PAGER": "cat",
+    }
+
+
+def git_of(host: Host) -> Git:
+    """Return git as the factory calls it, with the user's safe.directory decisions and no more."""
+    names = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
+    own = {name: host.git_variables[name] for name in names if name in host.git_variables}
+    kept = ("PATH", "HOME", "XDG_CONFIG_HOME")
+    user = {name: host.variables[name] for name in kept if name in host.variables}
+    # Only the system's and the user's files count, so no repository may be in sight.
+    done = run(
+        ("git", "config", "-z", "--get-all", "safe.directory"),
+        env={**user, **own, "GIT_DIR": os.devnull, "LC_ALL": "C"},
+        cwd=Path("/"),
+    )
+    said = done.stdout.decode("utf-8", "surrogateescape")
+    return Git(built_environment(host), tuple(said.split("\0")[:-1]))

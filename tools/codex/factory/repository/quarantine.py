@@ -1,0 +1,70 @@
+"""The run's own object store: a bare repository that borrows the user's objects and keeps ours."""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools.codex.factory.domain.identity import ObjectId
+from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.process import Completed
+from tools.codex.factory.repository.git import Git
+
+_TYPE = {"commit": 1, "tree": 2, "blob": 3}
+
+
+def open_store(git: Git, store: Path, borrowed: Path) -> None:
+    """Make `store` a bare repository that borrows the objects in `borrowed`.
+
+    Done again it only renews the loan, so a run survives a repository that was moved.
+    """
+    if not (store / "HEAD").exists():
+        store.mkdir(exist_ok=True)
+        git.out(
+            "init", "--quiet", "--bare", "--template=", "--object-format=sha1", ".",
+            git_dir=store,
+        )  # fmt: skip
+    (store / "objects" / "info").mkdir(parents=True, exist_ok=True)
+    (store / "objects" / "info" / "alternates").write_bytes(loan(borrowed))
+
+
+def loan(objects: Path) -> bytes:
+    """Return the line of an alternates file that names `objects`."""
+    text = str(objects)
+    # git reads '#' as a comment, and a quote as the begin of its C quoting.
+    shown = f'"{text}"' if text.startswith("#") else quoted(text)
+    return shown.encode("utf-8", "surrogateescape") + b"\n"
+
+
+def pack_of(objects: Mapping[ObjectId, tuple[str, bytes]]) -> bytes:
+    """Return a pack (gitformat-pack, version 2) of whole objects, sorted by id."""
+    parts = [struct.pack(">4sII", b"PACK", 2, len(objects))]
+    for oid in sorted(objects):
+        kind, content = objects[oid]
+        parts.append(_object_header(_TYPE[kind], len(content)))
+        parts.append(zlib.compress(content, 1))
+    body = b"".join(parts)
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def keep_pack(git: Git, store: Path, pack: bytes, *, strict: bool) -> Completed:
+    """Let git check `pack` and keep it in `store`; `strict` also holds each object to git's rules.
+
+    What git says against the pack is in the answer: nothing is kept then.
+    """
+    flags = ("--strict",) if strict else ()
+    return git.call("index-pack", "--stdin", *flags, git_dir=store, feed=pack)
+
+
+def _object_header(kind: int, size: int) -> bytes:
+    """Return type and size: four bits of the size beside the type, then seven a byte."""
+    byte = kind << 4 | size & 15
+    size >>= 4
+    out = bytearray()
+    while size:
+        out.append(byte | 0x80)
+        byte = size & 0x7F
+        size >>= 7
+    out.append(byte)
+    return bytes(out)

@@ -1,0 +1,1 @@
+"""Verbs: each stage does one thing to a run, is given its tools, and records what happens."""

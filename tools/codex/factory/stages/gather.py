@@ -1,0 +1,107 @@
+"""What each worker's source is now: bytes by digest, a branch by commit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.codex.factory.domain.artifact import canonical
+from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of
+from tools.codex.factory.domain.plan import ADOPTED, Pin, PlanFile, WorkerEntry
+from tools.codex.factory.errors import ConfigurationError, StorageError
+from tools.codex.factory.repository.discovery import UserRepository, commit_named
+from tools.codex.factory.repository.git import Git
+from tools.codex.factory.storage.intake import TakenIn, take_in_folder
+from tools.codex.factory.storage.run_directory import read_regular
+
+
+@dataclass(frozen=True, slots=True)
+class PatchSource:
+    """A patch made elsewhere."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BranchSource:
+    """A branch or commit made elsewhere, named once by id."""
+
+    commit: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSource:
+    """A folder with the eight artifacts, made elsewhere."""
+
+    taken: TakenIn
+
+
+Source = PatchSource | BranchSource | BundleSource
+
+
+def gather(
+    file: PlanFile, *, folder: Path, git: Git, repository: UserRepository, patch_bytes: int
+) -> dict[WorkerId, Source]:
+    """Return the source of every worker; paths are relative to `folder`, where the plan lies.
+
+    Raises ConfigurationError naming the worker for a source that is not there.
+    """
+    if file.checks or file.integration.setup:
+        raise ConfigurationError(
+            "the plan declares checks, and this version of factory runs none",
+            hint="take [[checks]] and [integration] out: a PASS must not hide unrun checks",
+        )
+    return {
+        WorkerId(entry.id): _source(entry, folder, git, repository, patch_bytes)
+        for entry in file.workers
+    }
+
+
+def pins(sources: Mapping[WorkerId, Source]) -> dict[str, Pin]:
+    """Return what fixes each source: later changes of it are another plan."""
+    return {worker: _pin(source) for worker, source in sources.items()}
+
+
+def _source(
+    entry: WorkerEntry, folder: Path, git: Git, repository: UserRepository, patch_bytes: int
+) -> Source:
+    if entry.source not in ADOPTED:
+        raise ConfigurationError(
+            f"worker {entry.id!r}: this version of factory cannot run a {entry.source!r} source",
+            hint=f"use one of {', '.join(ADOPTED)}",
+        )
+    try:
+        if entry.patch is not None:
+            return PatchSource(read_regular(folder / entry.patch, limit=patch_bytes))
+        if entry.bundle is not None:
+            if not (folder / entry.bundle).is_dir():
+                raise FileNotFoundError
+            worker = WorkerId(entry.id)
+            return BundleSource(
+                take_in_folder(folder / entry.bundle, worker, patch_bytes=patch_bytes)
+            )
+    except FileNotFoundError:
+        named = entry.patch or entry.bundle
+        raise ConfigurationError(
+            f"worker {entry.id!r}: {entry.source} {named!r} is not there",
+            hint="paths in a plan are relative to the plan file",
+        ) from None
+    except StorageError as error:
+        raise ConfigurationError(f"worker {entry.id!r}: {error}", hint=error.hint) from error
+    commit = commit_named(git, repository, entry.branch or "")
+    if commit is None:
+        raise ConfigurationError(
+            f"worker {entry.id!r}: branch {entry.branch!r} is not a commit in this repository",
+            hint="`git branch --all` lists the branches",
+        )
+    return BranchSource(commit)
+
+
+def _pin(source: Source) -> Pin:
+    match source:
+        case PatchSource(content):
+            return Pin(sha256=digest_of(content))
+        case BranchSource(commit):
+            return Pin(commit=commit)
+        case BundleSource(taken):
+            listing = {name: digest_of(content) for name, content in taken.files.items()}
+            return Pin(sha256=digest_of(canonical({**listing, "": len(taken.findings)})))

@@ -1,0 +1,75 @@
+"""Tree, verdict and report derived anew from the bundles alone, and held against what is there."""
+
+from collections.abc import Mapping
+
+from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest
+from tools.codex.factory.domain.finding import Code, Finding, Severity
+from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, digest_of
+from tools.codex.factory.domain.plan import Plan
+from tools.codex.factory.domain.result import Integration
+from tools.codex.factory.errors import StorageError
+from tools.codex.factory.render.documents import final_report
+from tools.codex.factory.stages.integrate import Tools, reached
+from tools.codex.factory.stages.report import documents, status_fields, with_findings
+from tools.codex.factory.stages.validate import judged
+from tools.codex.factory.stages.verify import Disagreement
+from tools.codex.factory.storage.run_directory import RunDirectory, worker_artifact
+
+
+def rebuild(
+    run: RunDirectory,
+    plan: Plan,
+    manifest: Manifest,
+    status: IntegratorStatus,
+    *,
+    tools: Tools,
+) -> list[Disagreement]:
+    """Return every artifact that the bundles do not lead to."""
+    base_tree = ObjectId(manifest.base_tree)
+    judgement = judged(run, plan, base_tree=base_tree, objects=tools.objects)
+    integration = reached(judgement, plan, manifest, tools=tools)
+    integration = with_findings(integration, _witnessed(status))
+    found = _status_disagreements(plan, integration, status)
+    files = documents(run, plan, manifest, integration)
+    files["FINAL_REPORT.txt"] = final_report(plan, manifest, integration, status).encode()
+    return sorted(found + _file_disagreements(run, files))
+
+
+def _witnessed(status: IntegratorStatus) -> tuple[Finding, ...]:
+    """Return the findings that only the run itself could make: what stood in the way then."""
+    return tuple(
+        Finding(
+            code=Code(said.code),
+            severity=Severity(said.severity),
+            subject=said.subject,
+            message=said.message,
+            hint=said.hint,
+        )
+        for said in status.findings
+        if said.code == Code.POLICY_WRITE_OUTSIDE
+    )
+
+
+def _status_disagreements(
+    plan: Plan, integration: Integration, status: IntegratorStatus
+) -> list[Disagreement]:
+    where = worker_artifact(INTEGRATOR, "STATUS.json")
+    return [
+        Disagreement(where, f"`{name}` is not what the bundles lead to")
+        for name, value in status_fields(plan, integration).items()
+        if getattr(status, name) != value
+    ]
+
+
+def _file_disagreements(run: RunDirectory, files: Mapping[str, bytes]) -> list[Disagreement]:
+    found = []
+    for name, content in files.items():
+        where = worker_artifact(INTEGRATOR, name)
+        try:
+            same = digest_of(run.read(where)) == digest_of(content)
+        except (FileNotFoundError, StorageError) as error:
+            found.append(Disagreement(where, f"unreadable: {error}"))
+            continue
+        if not same:
+            found.append(Disagreement(where, "it is not what the bundles lead to"))
+    return found

@@ -1,0 +1,279 @@
+"""What was reached is written down: every artifact of the integrator, one verdict in all."""
+
+import os
+import stat as modes
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from tools.codex.factory.domain.artifact import (
+    INTEGRATOR_ARTIFACTS,
+    FilesChanged,
+    IntegratorStatus,
+    LedgerHead,
+    LogEntry,
+    LogIndex,
+    Manifest,
+    OverlapDocument,
+    Seal,
+    canonical,
+)
+from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.finding import Code, Finding, blocking
+from tools.codex.factory.domain.identity import INTEGRATOR, Digest, WorkerId, digest_of
+from tools.codex.factory.domain.plan import Plan
+from tools.codex.factory.domain.result import (
+    Integration,
+    merged_files,
+    overlap_document,
+    records,
+    worker_rows,
+)
+from tools.codex.factory.errors import EXIT_CODE_OF_STATUS, FactoryError
+from tools.codex.factory.render.documents import (
+    empty_merge_plan,
+    failure_report,
+    final_report,
+    merge_plan,
+)
+from tools.codex.factory.storage.run_directory import (
+    MANIFEST,
+    PLAN,
+    SEALS,
+    STORE,
+    RunDirectory,
+    seal_name,
+    worker_artifact,
+)
+
+TRACEBACK = "LOGS/traceback.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThisRun:
+    """What differs from run to run: when, with what, and where the ledger stood."""
+
+    started: datetime
+    ended: datetime
+    versions: Mapping[str, str]
+    ledger: LedgerHead | None
+    stamp: Callable[[datetime], str]
+
+    @property
+    def duration_ms(self) -> int:
+        """Return how long the integration took, in milliseconds."""
+        return int((self.ended - self.started).total_seconds() * 1000)
+
+
+def cleared(run: RunDirectory) -> tuple[Finding, ...]:
+    """Return a finding for each thing in the way of the integrator that leads out of the run.
+
+    What is found is set aside, so that the report can be written where it belongs.
+    """
+    folders = (STORE, SEALS, str(INTEGRATOR), f"{INTEGRATOR}/LOGS")
+    files = tuple(worker_artifact(INTEGRATOR, name) for name in INTEGRATOR_ARTIFACTS)
+    found = [_set_aside(run, name) for name in folders if _is_other(run, name, modes.S_ISDIR)]
+    if any(path.is_symlink() for path in run.store.rglob("*")):
+        found.append(_set_aside(run, STORE))
+    found += [_set_aside(run, name) for name in files if _is_other(run, name, modes.S_ISREG)]
+    return tuple(found)
+
+
+def write_report(
+    run: RunDirectory, plan: Plan, manifest: Manifest, integration: Integration, about: ThisRun
+) -> IntegratorStatus:
+    """Write every artifact of an integration, its seal last, and return STATUS.json."""
+    files = documents(run, plan, manifest, integration)
+    reached = status_fields(plan, integration)
+    status = _status(run, manifest, about, files, input_digests(run, plan), reached)
+    files["FINAL_REPORT.txt"] = final_report(plan, manifest, integration, status).encode()
+    return _write(run, files, status)
+
+
+def write_failure(
+    run: RunDirectory,
+    title: str,
+    manifest: Manifest,
+    error: FactoryError,
+    about: ThisRun,
+    *,
+    traceback: str = "",
+) -> IntegratorStatus:
+    """Write every artifact of a run that the factory could not finish, and return STATUS.json.
+
+    `traceback` is kept as a log where the reason is a bug of ours.
+    """
+    files = _empty_documents(run, manifest)
+    if traceback:
+        files[TRACEBACK] = traceback.encode("utf-8", "replace")
+        files["LOGS/INDEX.json"] = canonical(_logs(run, files[TRACEBACK]))
+    failed = {**_NOTHING_REACHED, "exit_code": error.exit_code, "error": str(error)}
+    status = _status(run, manifest, about, files, {}, failed)
+    files["FINAL_REPORT.txt"] = failure_report(title, manifest, status, error.hint).encode()
+    return _write(run, files, status)
+
+
+def documents(
+    run: RunDirectory, plan: Plan, manifest: Manifest, integration: Integration
+) -> dict[str, bytes]:
+    """Return the artifacts that follow from the bundles alone."""
+    overlap = overlap_document(integration.judgement, manifest.base_commit)
+    return {
+        "DIFF.patch": integration.patch,
+        "FILES_CHANGED.json": canonical(merged_files(integration, run.run)),
+        "LOGS/INDEX.json": canonical(_no_logs(run)),
+        "MERGE_PLAN.md": merge_plan(plan, integration, manifest.base_commit).encode(),
+        "OVERLAP.json": canonical(overlap),
+    }
+
+
+def status_fields(plan: Plan, integration: Integration) -> dict[str, Any]:
+    """Return the fields of STATUS.json that follow from the bundles alone."""
+    merged, proof = integration.merged, integration.proof
+    return {
+        "status": integration.status,
+        "exit_code": EXIT_CODE_OF_STATUS[integration.status],
+        "tree": merged.tree if merged and proof else None,
+        "commit": merged.commit if merged and proof else None,
+        "noop": integration.noop,
+        "partial": integration.partial,
+        "proof": proof,
+        "workers": worker_rows(integration.judgement, plan),
+        "findings": records(integration.findings),
+    }
+
+
+def input_digests(run: RunDirectory, plan: Plan) -> dict[str, Digest]:
+    """Return the digests of what the integrator was given: manifest, plan, seals."""
+    seals = [seal_name(WorkerId(entry.id)) for entry in plan.workers]
+    return {name: digest_of(run.read(name)) for name in (MANIFEST, PLAN, *seals) if run.has(name)}
+
+
+def report_event(status: IntegratorStatus) -> Event:
+    """Return the event that says what was reported."""
+    return Event(
+        run_id=status.run_id,
+        event_type=EventType.REPORT_WRITTEN,
+        actor=INTEGRATOR,
+        rc=status.exit_code,
+        hashes={"STATUS.json": digest_of(canonical(status)), **status.artifacts},
+        details={"status": status.status},
+    )
+
+
+def with_findings(integration: Integration, findings: tuple[Finding, ...]) -> Integration:
+    """Return the integration with more findings."""
+    return replace(integration, extra=(*integration.extra, *findings))
+
+
+_NOTHING_REACHED: dict[str, Any] = {
+    "status": "FAIL",
+    "tree": None,
+    "commit": None,
+    "noop": False,
+    "partial": False,
+    "proof": None,
+    "workers": (),
+    "findings": (),
+}
+
+
+def _status(
+    run: RunDirectory,
+    manifest: Manifest,
+    about: ThisRun,
+    files: Mapping[str, bytes],
+    inputs: Mapping[str, Digest],
+    reached: Mapping[str, Any],
+) -> IntegratorStatus:
+    fields = {
+        "schema_version": 1,
+        "run_id": run.run,
+        "worker_id": INTEGRATOR,
+        "base_commit": manifest.base_commit,
+        "base_tree": manifest.base_tree,
+        "rehearsal": manifest.rehearsal,
+        "artifacts": {name: digest_of(content) for name, content in files.items()},
+        "inputs": dict(inputs),
+        "ledger": about.ledger,
+        "started_at": about.stamp(about.started),
+        "ended_at": about.stamp(about.ended),
+        "duration_ms": about.duration_ms,
+        "versions": dict(about.versions),
+        "error": None,
+    }
+    return IntegratorStatus.model_validate({**fields, **reached})
+
+
+def _write(
+    run: RunDirectory, files: dict[str, bytes], status: IntegratorStatus
+) -> IntegratorStatus:
+    digests = {name: digest_of(content) for name, content in files.items()}
+    status = status.model_copy(update={"artifacts": digests})
+    files["STATUS.json"] = canonical(status)
+    for name in sorted(files):
+        run.write(worker_artifact(INTEGRATOR, name), files[name])
+    marker = Seal(
+        schema_version=1,
+        run_id=run.run,
+        worker_id=INTEGRATOR,
+        artifacts={name: digest_of(content) for name, content in sorted(files.items())},
+        findings=(),
+    )
+    run.write(seal_name(INTEGRATOR), canonical(marker))
+    return status
+
+
+def _empty_documents(run: RunDirectory, manifest: Manifest) -> dict[str, bytes]:
+    nothing = FilesChanged(
+        schema_version=1,
+        run_id=run.run,
+        worker_id=INTEGRATOR,
+        changes=(),
+        noop=True,
+        noop_reason="the factory could not go on",
+    )
+    overlap = OverlapDocument(
+        schema_version=1, base_commit=manifest.base_commit, overlaps=(), matrix={}, shared={}
+    )
+    return {
+        "DIFF.patch": b"",
+        "FILES_CHANGED.json": canonical(nothing),
+        "LOGS/INDEX.json": canonical(_no_logs(run)),
+        "MERGE_PLAN.md": empty_merge_plan(manifest.base_commit).encode(),
+        "OVERLAP.json": canonical(overlap),
+    }
+
+
+def _logs(run: RunDirectory, traceback: bytes) -> LogIndex:
+    entry = LogEntry(
+        path=TRACEBACK.removeprefix("LOGS/"),
+        sha256=digest_of(traceback),
+        size=len(traceback),
+        role="traceback",
+        truncated=False,
+    )
+    return LogIndex(schema_version=1, run_id=run.run, worker_id=INTEGRATOR, logs=(entry,))
+
+
+def _no_logs(run: RunDirectory) -> LogIndex:
+    return LogIndex(schema_version=1, run_id=run.run, worker_id=INTEGRATOR, logs=())
+
+
+def _is_other(run: RunDirectory, name: str, wanted: Callable[[int], bool]) -> bool:
+    try:
+        return not wanted(os.lstat(run.folder / name).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _set_aside(run: RunDirectory, name: str) -> Finding:
+    aside = run.set_aside(name)
+    return blocking(
+        Code.POLICY_WRITE_OUTSIDE,
+        f"{INTEGRATOR}: {name}",
+        "what stood there would have led the integrator's write out of the run folder; "
+        f"it was set aside as {aside}",
+        "find out who put it there; then integrate again",
+    )

@@ -1,0 +1,1 @@
+"""The runs root: the only folder that the factory writes."""

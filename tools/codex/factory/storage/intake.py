@@ -1,0 +1,226 @@
+"""The one door for bytes made elsewhere: taken in once, sealed, and read back only as sealed."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tools.codex.factory.domain.artifact import (
+    WORKER_ARTIFACTS,
+    FindingRecord,
+    NotStrictJson,
+    Seal,
+    canonical,
+    parse,
+    record,
+)
+from tools.codex.factory.domain.bundle import RawBundle
+from tools.codex.factory.domain.finding import Code, Finding, Severity, blocking
+from tools.codex.factory.domain.identity import Digest, WorkerId, digest_of
+from tools.codex.factory.domain.path import quoted, repo_path
+from tools.codex.factory.errors import OutsideRunDirectory, StorageError
+from tools.codex.factory.storage.run_directory import (
+    NotARegularFile,
+    RunDirectory,
+    TooLarge,
+    read_regular,
+    seal_name,
+    worker_artifact,
+)
+
+MAX_FILES = 1000
+MAX_DEPTH = 4
+JSON_BYTES = 64 << 20
+TEXT_BYTES = 16 << 20
+LOG_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """The files of a bundle made elsewhere, and what could not be taken in."""
+
+    files: Mapping[str, bytes]
+    findings: tuple[Finding, ...]
+
+
+def take_in_folder(folder: Path, worker: WorkerId, *, patch_bytes: int) -> TakenIn:
+    """Return the regular files of `folder`; a finding for each thing that is none, or too large.
+
+    Raises StorageError where the folder itself cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    findings: list[Finding] = []
+    for name in _names_below(folder, worker, findings):
+        try:
+            files[name] = read_regular(folder / name, limit=_limit(name, patch_bytes))
+        except TooLarge as error:
+            findings.append(_refused(Code.TOO_LARGE, worker, name, error))
+        except (NotARegularFile, FileNotFoundError) as error:
+            findings.append(_refused(Code.NOT_A_FILE, worker, name, error))
+    return TakenIn(files, tuple(findings))
+
+
+def seal(
+    run: RunDirectory,
+    worker: WorkerId,
+    files: Mapping[str, bytes],
+    findings: tuple[Finding, ...] = (),
+) -> Digest:
+    """Write a bundle and then the seal that fixes its bytes; return the seal's digest."""
+    for name in sorted(files):
+        run.write(worker_artifact(worker, name), files[name])
+    digests = {name: digest_of(content) for name, content in files.items()}
+    marker = canonical(
+        Seal(
+            schema_version=1,
+            run_id=run.run,
+            worker_id=worker,
+            artifacts=dict(sorted(digests.items())),
+            findings=tuple(record(finding) for finding in findings),
+        )
+    )
+    run.write(seal_name(worker), marker)
+    return digest_of(marker)
+
+
+def is_sealed(run: RunDirectory, worker: WorkerId) -> bool:
+    """Return whether the bundle of `worker` was taken in whole."""
+    return run.has(seal_name(worker))
+
+
+def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundle:
+    """Return the sealed bytes of `worker`; a finding for each that is not what was sealed."""
+    findings: list[Finding] = []
+    try:
+        marker = parse(Seal, run.read(seal_name(worker), limit=JSON_BYTES))
+    except (FileNotFoundError, ValidationError, NotStrictJson, StorageError) as error:
+        reason = "missing" if isinstance(error, FileNotFoundError) else str(error)
+        return RawBundle(
+            worker=worker,
+            artifacts={},
+            logs={},
+            findings=(_broken(worker, seal_name(worker), f"the seal is unreadable: {reason}"),),
+        )
+    findings += [_finding(said) for said in marker.findings]
+    if (marker.run_id, marker.worker_id) != (run.run, worker):
+        findings.append(_broken(worker, seal_name(worker), "the seal of another bundle"))
+    artifacts: dict[str, bytes] = {}
+    logs: dict[str, tuple[Digest, int]] = {}
+    for name, digest in marker.artifacts.items():
+        content = _sealed_file(run, worker, name, digest, patch_bytes, findings)
+        if content is None:
+            continue
+        if name in WORKER_ARTIFACTS:
+            artifacts[name] = content
+        else:
+            logs[name] = (digest_of(content), len(content))
+    for name in run.files_below(str(worker)):
+        if name not in marker.artifacts and not name.startswith("attempts/"):
+            findings.append(_broken(worker, f"{worker}/{name}", "it was not there when sealed"))
+    return RawBundle(worker=worker, artifacts=artifacts, logs=logs, findings=tuple(findings))
+
+
+def _names_below(folder: Path, worker: WorkerId, findings: list[Finding]) -> list[str]:
+    """Return every name below `folder` but folders, sorted; count and depth are capped."""
+    found: list[str] = []
+    waiting = [(folder, "")]
+    while waiting:
+        here, prefix = waiting.pop()
+        try:
+            with os.scandir(here) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    name = prefix + entry.name
+                    is_folder = stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode)
+                    if is_folder and name.count("/") < MAX_DEPTH:
+                        waiting.append((here / entry.name, name + "/"))
+                    elif is_folder or len(found) >= MAX_FILES:
+                        what = f"more than {MAX_DEPTH} folders deep or {MAX_FILES} files"
+                        findings.append(_too_large(worker, name, what))
+                        return []
+                    elif _is_name(name):
+                        found.append(name)
+                    else:
+                        findings.append(_bad_name(worker, name))
+        except OSError as error:
+            raise StorageError(
+                f"bundle folder {str(folder)!r}: {error.strerror}", hint="look at its permissions"
+            ) from error
+    return sorted(found)
+
+
+def _is_name(name: str) -> bool:
+    try:
+        repo_path(name)
+        name.encode("utf-8")
+    except ValueError:
+        return False
+    return True
+
+
+def _sealed_file(
+    run: RunDirectory,
+    worker: WorkerId,
+    name: str,
+    digest: str,
+    patch_bytes: int,
+    findings: list[Finding],
+) -> bytes | None:
+    where = worker_artifact(worker, name)
+    try:
+        content = run.read(where, limit=_limit(name, patch_bytes))
+    except FileNotFoundError:
+        findings.append(_broken(worker, where, "it was sealed, and is gone"))
+        return None
+    except (StorageError, OutsideRunDirectory) as error:
+        findings.append(_broken(worker, where, str(error)))
+        return None
+    if digest_of(content) != digest:
+        findings.append(_broken(worker, where, "its bytes are not the ones that were sealed"))
+        return None
+    return content
+
+
+def _limit(name: str, patch_bytes: int) -> int:
+    if name == "DIFF.patch":
+        return patch_bytes
+    if name in WORKER_ARTIFACTS:
+        return JSON_BYTES if name.endswith(".json") else TEXT_BYTES
+    return LOG_BYTES
+
+
+def _finding(said: FindingRecord) -> Finding:
+    return Finding(
+        code=Code(said.code),
+        severity=Severity(said.severity),
+        subject=said.subject,
+        message=said.message,
+        hint=said.hint,
+    )
+
+
+def _refused(code: Code, worker: WorkerId, name: str, error: Exception) -> Finding:
+    reason = str(error).rpartition(": ")[2] or "it is gone"
+    hint = "hand in plain files, each a copy of its own, within the limits"
+    return blocking(code, f"{worker}: {quoted(name)}", reason, hint)
+
+
+def _too_large(worker: WorkerId, name: str, what: str) -> Finding:
+    hint = "hand in the eight artifacts and the logs, and nothing else"
+    return blocking(Code.TOO_LARGE, f"{worker}: {quoted(name)}", what, hint)
+
+
+def _bad_name(worker: WorkerId, name: str) -> Finding:
+    shown = quoted(name)
+    return blocking(Code.NOT_A_FILE, f"{worker}: {shown}", "a name that no log has", "rename it")
+
+
+def _broken(worker: WorkerId, name: str, message: str) -> Finding:
+    return blocking(
+        Code.SEAL_BROKEN,
+        f"{worker}: {name}",
+        message,
+        "put the sealed bytes back, or start a new run; sealed files are never edited",
+    )

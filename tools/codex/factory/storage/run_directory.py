@@ -1,0 +1,239 @@
+"""Where every artifact of a run lies; refuses to write outside, and never follows a link."""
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.codex.factory.domain.identity import RunId, WorkerId
+from tools.codex.factory.errors import OutsideRunDirectory, RunUnavailable, StorageError
+
+MANIFEST = "RUN_MANIFEST.json"
+PLAN = "PLAN.json"
+STORE = "objects.git"
+SEALS = "seals"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_IGNORE = "# Written by factory: a run never shows in `git status`, save what is under record/.\n"
+_IGNORE += "/*\n!/*/\n/*/*\n!/*/record/\n"
+
+
+class RunDirectory:
+    """One run's folder. Names are relative to it, with slashes."""
+
+    def __init__(self, root: Path, run: RunId) -> None:
+        self.run = run
+        self.folder = root / run
+
+    @property
+    def store(self) -> Path:
+        """Return where the run's own objects lie."""
+        return self.folder / STORE
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file beside, sync, rename; raise OutsideRunDirectory where a link stands."""
+        with self._parent(name, make=True) as (parent, leaf):
+            self._refuse_link(parent, leaf, name)
+            beside = f".{leaf}.new"
+            with _storage(name):
+                _write_file(parent, beside, content)
+                os.rename(beside, leaf, src_dir_fd=parent, dst_dir_fd=parent)
+                os.fsync(parent)
+
+    def read(self, name: str, *, limit: int = 1 << 30) -> bytes:
+        """Return the content of a regular file; raise FileNotFoundError or StorageError."""
+        with self._parent(name, make=False) as (parent, leaf):
+            return read_regular(leaf, limit=limit, parent=parent)
+
+    def has(self, name: str) -> bool:
+        """Return whether `name` is there, as a regular file."""
+        try:
+            return stat.S_ISREG(os.lstat(self.folder / name).st_mode)
+        except OSError:
+            return False
+
+    def files_below(self, name: str) -> tuple[str, ...]:
+        """Return every name below the folder `name` that is no folder, sorted, relative to it."""
+        top = self.folder / name
+        found = []
+        for here, _, files in os.walk(top):
+            found += [str((Path(here) / file).relative_to(top)) for file in files]
+        links = [p for p in top.rglob("*") if p.is_symlink() and p.is_dir()]
+        found += [str(path.relative_to(top)) for path in links]
+        return tuple(sorted(found))
+
+    def set_aside(self, name: str) -> str:
+        """Rename whatever stands at `name` out of the way; return its new name."""
+        with self._parent(name, make=False) as (parent, leaf):
+            number = 1
+            while _exists(parent, aside := f"{leaf}.refused-{number}"):
+                number += 1
+            with _storage(name):
+                os.rename(leaf, aside, src_dir_fd=parent, dst_dir_fd=parent)
+        above = name.rpartition("/")[0]
+        return f"{above}/{aside}" if above else aside
+
+    def scratch(self) -> "tempfile.TemporaryDirectory[str]":
+        """Return a folder inside the run for throw-away files; it is gone when it is left."""
+        return tempfile.TemporaryDirectory(prefix=".scratch-", dir=self.folder)
+
+    @contextmanager
+    def _parent(self, name: str, *, make: bool) -> Iterator[tuple[int, str]]:
+        """Yield an open folder above `name` and its last part; each step refuses a link."""
+        parts = name.split("/")
+        if not name or "\0" in name or not all(part not in ("", ".", "..") for part in parts):
+            raise OutsideRunDirectory(name)
+        try:
+            parent = os.open(self.folder, _FOLDER)
+        except FileNotFoundError:
+            raise RunUnavailable(f"run {self.run!r} is gone", hint="`factory ledger`") from None
+        except OSError as error:
+            raise OutsideRunDirectory(str(self.folder)) from error
+        try:
+            for part in parts[:-1]:
+                child = self._step(parent, part, name, make)
+                os.close(parent)
+                parent = child
+            yield parent, parts[-1]
+        finally:
+            os.close(parent)
+
+    def _step(self, parent: int, part: str, name: str, make: bool) -> int:
+        if make:
+            with _storage(name):
+                try:
+                    os.mkdir(part, dir_fd=parent)
+                except FileExistsError:
+                    pass
+        try:
+            return os.open(part, _FOLDER, dir_fd=parent)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise OutsideRunDirectory(name) from error
+            raise StorageError(
+                f"{name}: {error.strerror}", hint="look at the run folder"
+            ) from error
+
+    def _refuse_link(self, parent: int, leaf: str, name: str) -> None:
+        try:
+            found = os.lstat(leaf, dir_fd=parent)
+        except FileNotFoundError:
+            return
+        if not stat.S_ISREG(found.st_mode):
+            raise OutsideRunDirectory(name)
+
+
+def read_regular(path: str | Path, *, limit: int, parent: int | None = None) -> bytes:
+    """Return the content of a regular file with one name, at most `limit` bytes.
+
+    Raises FileNotFoundError, or StorageError for a link, a device, a FIFO, a hard link, a file
+    that is too large or that grows while it is read.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, dir_fd=parent)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        raise NotARegularFile(f"{path}: {reason}", hint="put a regular file there") from error
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise NotARegularFile(f"{path}: not a regular file", hint="put a regular file there")
+        if found.st_nlink > 1:
+            raise NotARegularFile(f"{path}: a hard link to another file", hint="put a copy there")
+        if found.st_size > limit:
+            raise TooLarge(f"{path}: {found.st_size} bytes, more than the {limit} allowed")
+        with open(handle, "rb", closefd=False) as file:
+            content = file.read(found.st_size + 1)
+        if len(content) != found.st_size:
+            raise NotARegularFile(f"{path}: it changes while it is read", hint="try again")
+        return content
+    finally:
+        os.close(handle)
+
+
+class NotARegularFile(StorageError):
+    """What should be a plain file is a link, a device, a pipe, or is being written."""
+
+
+class TooLarge(StorageError):
+    """A file holds more bytes than allowed."""
+
+
+def make_runs_root(root: Path) -> None:
+    """Make the runs root with the .gitignore that keeps runs out of `git status`."""
+    with _storage(str(root)):
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(root / ".gitignore", "x", encoding="ascii") as file:
+                file.write(_IGNORE)
+        except FileExistsError:
+            pass
+
+
+def claim(root: Path, run: RunId) -> bool:
+    """Make the folder of `run`; return False where it is there already. Atomic among processes."""
+    with _storage(str(root / run)):
+        try:
+            os.mkdir(root / run)
+        except FileExistsError:
+            return False
+        return True
+
+
+def runs_in(root: Path) -> tuple[str, ...]:
+    """Return the name of every run folder, sorted."""
+    try:
+        with os.scandir(root) as entries:
+            return tuple(sorted(e.name for e in entries if e.is_dir(follow_symlinks=False)))
+    except FileNotFoundError:
+        return ()
+
+
+def worker_artifact(worker: WorkerId, name: str) -> str:
+    """Return where an artifact of a worker lies."""
+    return f"{worker}/{name}"
+
+
+def seal_name(worker: WorkerId) -> str:
+    """Return where the seal of a bundle lies."""
+    return f"{SEALS}/{worker}.json"
+
+
+@contextmanager
+def _storage(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileExistsError):
+            raise
+        raise StorageError(
+            f"cannot write {name!r}: {error.strerror}",
+            hint="look at permissions and free space, or set runs.root",
+        ) from error
+
+
+def _write_file(parent: int, name: str, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(name, flags, 0o644, dir_fd=parent)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _exists(parent: int, name: str) -> bool:
+    try:
+        os.lstat(name, dir_fd=parent)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,20 @@
+"""JSON Schemas written to a folder that the operator named."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tools.codex.factory.domain.artifact import canonical
+from tools.codex.factory.errors import StorageError
+
+
+def export(folder: Path, documents: Mapping[str, dict[str, Any]]) -> None:
+    """Write each document under its name; raise StorageError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, document in documents.items():
+            (folder / name).write_bytes(canonical(document))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write schemas to {str(folder)!r}: {error.strerror}", hint="name another folder"
+        ) from error
