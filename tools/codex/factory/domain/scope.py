@@ -59,7 +59,8 @@ def scope_findings(
     found: list[Finding] = []
     for change in changes:
         found += _path_findings(worker, change, held, runs_root, requests, granted)
-        if change.new and change.new.mode == "100755" and (change.old or change.new)[0] != "100755":
+        was = change.old.mode if change.old is not None else None
+        if change.new is not None and change.new.mode == "100755" and was != "100755":
             found.append(
                 note(
                     Code.SCOPE_EXECUTABLE,

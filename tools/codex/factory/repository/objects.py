@@ -34,9 +34,7 @@ class Objects:
             size, content = self._open(oid, "blob")
             if size <= limit:
                 found[oid] = content.read()
-            # The next answer stands behind this one in the pipe.
-            while content.read(_CHUNK):
-                pass
+            _drain(content)
         return found
 
     def _read(self, oid: ObjectId, kind: str) -> bytes:
@@ -50,9 +48,18 @@ class Objects:
                 f"object {oid} is missing from the repository",
                 hint="`git fsck` shows what else is; a fresh clone may have it",
             ) from error
-        if found != kind:
-            raise RepositoryError(f"object {oid} is a {found}, not a {kind}")
+        # GitPython promises text here and gives bytes.
+        named = found.decode() if isinstance(found, bytes) else found
+        if named != kind:
+            _drain(content)
+            raise RepositoryError(f"object {oid} is a {named}, not a {kind}")
         return size, content
+
+
+def _drain(content: "gitpython.Git.CatFileContentStream") -> None:
+    """Read what is left: the next answer stands behind it in the pipe."""
+    while content.read(_CHUNK):
+        pass
 
 
 @contextmanager
