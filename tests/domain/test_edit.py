@@ -34,8 +34,9 @@ from tools.codex.factory.domain.patch import (
 )
 
 CASES = 120
-# git diff slides a change to a natural place by indentation, git's merges do not.
-AS_MERGES_DIFF = ("-c", "diff.indentHeuristic=false")
+# merge-ort compares by histogram and does not slide a change to where indentation is natural;
+# in a file of like lines another diff means another edit.
+AS_MERGES_DIFF = ("-c", "diff.indentHeuristic=false", "-c", "diff.algorithm=histogram")
 EMPTY = zlib.compress(b"")
 
 
@@ -348,7 +349,7 @@ def _stored(repo: Repo, before: Files, writers: list[Files]) -> list[str]:
 
 
 def _changes(repo: Repo, before: Files, base: str, commit: str) -> dict[str, Change]:
-    words = ("diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", base, commit)
+    words = ("diff", "--binary", "--full-index", "--no-renames", base, commit)
     made = proven(before, repo.git(*AS_MERGES_DIFF, *words))
     assert made.findings == ()
     return {change.path: change for change in made.changes}

@@ -99,7 +99,7 @@ def test_what_git_writes_makes_the_tree_that_git_has(
     before, after = trees
     wanted = (repo.store(before, ref="refs/heads/before"), repo.store(after, ref="refs/heads/after"))
     config = [word for setting in configuration for word in ("-c", setting)]
-    words = ("diff-tree", "-r", "-p", "--binary", "--full-index", *how, "before", "after")
+    words = ("diff", "--binary", "--full-index", *how, "before", "after")
 
     patch = scan(repo.git(*config, *words))
 

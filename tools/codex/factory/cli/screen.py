@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console, RenderableType
 
+_WIDE = 10_000
 LEVELS = ("quiet", "info", "debug")
 
 
@@ -27,7 +28,7 @@ class Screen:
     def show(self, renderable: "RenderableType") -> None:
         """Write a table or styled text of the answer, for people."""
         if not self.json:
-            self._console().print(renderable, soft_wrap=True)
+            self._console().print(renderable, crop=False)
 
     def document(self, document: "BaseModel") -> None:
         """Write the answer for machines."""
@@ -51,5 +52,13 @@ class Screen:
     def _console(self) -> "Console":
         from rich.console import Console
 
-        plain = not self.color or not sys.stdout.isatty()
-        return Console(file=sys.stdout, no_color=plain, markup=False, highlight=False, emoji=False)
+        terminal = sys.stdout.isatty()
+        return Console(
+            file=sys.stdout,
+            # A pipe has no width: what is cut off there is lost to the reader.
+            width=None if terminal else _WIDE,
+            no_color=not (self.color and terminal),
+            markup=False,
+            highlight=False,
+            emoji=False,
+        )
