@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tools.codex.factory.domain.artifact import NotStrictJson, canonical, strict_json
+from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
 from tools.codex.factory.domain.identity import Digest, digest_of
+from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import Policy
-from tools.codex.factory.errors import ConfigurationError, did_you_mean
+from tools.codex.factory.errors import ConfigurationError
 
 CONFIG_FILE = "tools/codex/factory/factory.config.json"
 PREFIX = "FACTORY_"

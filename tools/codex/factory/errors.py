@@ -1,18 +1,20 @@
 """Why the factory cannot go on, and the exit code of each reason."""
 
-import difflib
-from collections.abc import Iterable
 from typing import ClassVar
 
 
 class FactoryError(Exception):
-    """The factory cannot go on. `str()` is one sentence for the operator, `hint` what to do."""
+    """The factory cannot go on: `str()` is one sentence for the operator, `hint` what to do.
+
+    `log` is what a bug or a dead process left behind, for the run's log.
+    """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", log: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.log = log
 
 
 class UsageError(FactoryError):
@@ -85,6 +87,10 @@ class RunUnavailable(FactoryError):
     exit_code = 40
 
 
+class Bug(FactoryError):
+    """Something that no one foresaw; `log` is the traceback."""
+
+
 class Interrupted(FactoryError):
     """The operator said stop."""
 
@@ -99,12 +105,3 @@ def raised_again(message: str, *, hint: str, exit_code: int) -> FactoryError:
 
 
 EXIT_CODE_OF_STATUS = {"PASS": 0, "BLOCKED": 3, "WAITING": 4, "FAIL": 1}
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names the nearest of `known`, or all of them where none is near."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(names)}" if names else "there is none"

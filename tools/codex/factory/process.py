@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -50,10 +50,8 @@ class Conversation:
     def ended(self) -> Completed:
         """Close the child's stdin, wait for its end, and return exit code and stderr."""
         assert self._child.stdin is not None
-        try:
+        with suppress(BrokenPipeError):
             self._child.stdin.close()
-        except BrokenPipeError:
-            pass
         code = self._child.wait()
         self._stderr.seek(0)
         return Completed(code, b"", self._stderr.read())
@@ -99,10 +97,8 @@ def conversation(
         child.wait()
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                try:
+                with suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
 
 
 def _not_on_path(program: str, cwd: Path) -> UnfitHost:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,7 +14,8 @@ from tools.codex.factory.cli.integration import BUNDLE_VALIDATE, INTEGRATE, LAUN
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.screen import LEVELS, Screen
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
-from tools.codex.factory.errors import FactoryError, Interrupted, UsageError, did_you_mean
+from tools.codex.factory.domain.nearest import did_you_mean
+from tools.codex.factory.errors import Bug, FactoryError, Interrupted, UsageError
 
 COMMANDS: dict[str, CliCommand] = {
     command.name: command
@@ -56,6 +58,9 @@ def _run(words: list[str]) -> int:
         from tools.codex.factory.config import take_host
 
         host = take_host()
+        # A run that is told to stop says so in its report, whoever tells it.
+        for stop in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(stop, signal.default_int_handler)
         color = not arguments.no_color and not host.variables.get("NO_COLOR")
         screen = Screen(json=arguments.json, color=color, level=arguments.log_level)
         return COMMANDS[arguments.command].run(Call(arguments=arguments, host=host, screen=screen))
@@ -63,6 +68,23 @@ def _run(words: list[str]) -> int:
         return _refused(screen, command, Interrupted("interrupted"))
     except FactoryError as error:
         return _refused(screen, command, error)
+    except BrokenPipeError:
+        raise
+    except Exception as bug:
+        return _refused(screen, command, _bug(bug))
+
+
+def _bug(bug: Exception) -> FactoryError:
+    """Return a bug as the one line that an operator sees; no run is there to keep its traceback."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="factory-bug-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(traceback.format_exc())
+    message = f"a bug: {type(bug).__name__}: {bug}"
+    return Bug(message, hint=f"the traceback is in {file.name}; please report it")
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:

@@ -33,7 +33,7 @@ class Screen:
     def document(self, document: "BaseModel") -> None:
         """Write the answer for machines."""
         if self.json:
-            from tools.codex.factory.domain.artifact import canonical
+            from tools.codex.factory.domain.document import canonical
 
             sys.stdout.write(canonical(document).decode("ascii"))
 

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tools.codex.factory.domain.patch import BinaryChunk, Body, Hunk, TextBody
+from tools.codex.factory.domain.body import BinaryChunk, Body, Hunk, TextBody
 
 
 class DoesNotApply(ValueError):

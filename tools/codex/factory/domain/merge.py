@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tools.codex.factory.domain.body import TextBody
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.edit import edits, union
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, WorkerId, object_id_of
 from tools.codex.factory.domain.overlap import overlaps
-from tools.codex.factory.domain.patch import GITLINK, TextBody
+from tools.codex.factory.domain.patch import GITLINK
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.scope import lock
 from tools.codex.factory.domain.tree import Entry, spliced

@@ -4,13 +4,15 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tools.codex.factory.domain.change import Change, emptied
+from tools.codex.factory.domain.body import TextBody
+from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.edit import Edit, clashes, edits
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import RepoPath, WorkerId
-from tools.codex.factory.domain.patch import GITLINK, SYMLINK, TextBody
+from tools.codex.factory.domain.patch import GITLINK, SYMLINK
 from tools.codex.factory.domain.path import ancestors, quoted
 from tools.codex.factory.domain.scope import Lock, global_file
+from tools.codex.factory.domain.shape import emptied
 from tools.codex.factory.domain.tree import BaseTree
 
 ChangesOf = Mapping[WorkerId, tuple[Change, ...]]

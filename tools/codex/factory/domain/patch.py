@@ -8,19 +8,18 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from tools.codex.factory.domain.body import BinaryBody, Body, TextBody, binary_chunk, hunks
 from tools.codex.factory.domain.identity import NULL_ID, ObjectId, RepoPath
 from tools.codex.factory.domain.path import path_bytes, path_from_bytes, unquoted_bytes
+from tools.codex.factory.domain.reader import PatchLimits, PatchRefused, Reader
 
 Kind = Literal["add", "modify", "delete", "rename", "copy"]
 
 MODES = frozenset({"100644", "100755", "120000", "160000"})
 GITLINK = "160000"
 SYMLINK = "120000"
-NO_NEWLINE = b"\\ No newline at end of file"
 
 _INDEX = re.compile(rb"index ([0-9a-f]{40})\.\.([0-9a-f]{40})(?: ([0-7]{6}))?")
-_HUNK = re.compile(rb"@@ -([0-9]+)(?:,([0-9]+))? \+([0-9]+)(?:,([0-9]+))? @@(?: .*)?", re.DOTALL)
-_BINARY = re.compile(rb"(literal|delta) (0|[1-9][0-9]*)")
 _PERCENT = re.compile(rb"(?:100|[1-9]?[0-9])%")
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _HEADERS = (
@@ -28,66 +27,6 @@ _HEADERS = (
     b"copy from ", b"copy to ", b"rename from ", b"rename to ",
     b"similarity index ", b"dissimilarity index ",
 )  # fmt: skip
-
-
-class PatchRefused(ValueError):
-    """The bytes are not in git's diff grammar. `line` counts from 1."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
-        self.line = line
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class PatchLimits:
-    """How much one patch may hold. Sizes in bytes, of the whole patch and of one file in it."""
-
-    patch_bytes: int = 256 << 20
-    file_bytes: int = 100 << 20
-    sections: int = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Hunk:
-    """One hunk: lines `old` at line `at` (from 0) of the pre-image become `new`.
-
-    Lines keep their newline; only the last line of a file may be without.
-    """
-
-    at: int
-    old: tuple[bytes, ...]
-    new: tuple[bytes, ...]
-    marks: bytes
-    """One byte per line of the hunk: space, minus or plus."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextBody:
-    """The hunks of one file, in order, apart from each other."""
-
-    hunks: tuple[Hunk, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryChunk:
-    """One half of a binary patch: deflated bytes in git's base 85, `size` inflated."""
-
-    method: Literal["literal", "delta"]
-    size: int
-    deflated_size: int
-    base85: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryBody:
-    """Both halves of a binary patch: from pre-image to post-image, and back."""
-
-    forward: BinaryChunk
-    reverse: BinaryChunk
-
-
-Body = TextBody | BinaryBody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +66,7 @@ def scan(content: bytes, limits: PatchLimits | None = None) -> Patch:
     lines = content.split(b"\n")
     if lines.pop() != b"":
         raise PatchRefused(len(lines) + 1, "the last line is cut off")
-    reader = _Reader(lines, limits)
+    reader = Reader(lines, limits)
     sections: list[Section] = []
     while reader.position < len(lines):
         if len(sections) == limits.sections:
@@ -136,31 +75,7 @@ def scan(content: bytes, limits: PatchLimits | None = None) -> Patch:
     return Patch(tuple(sections))
 
 
-class _Reader:
-    """The lines of a patch and how far they have been read."""
-
-    __slots__ = ("limits", "lines", "position")
-
-    def __init__(self, lines: list[bytes], limits: PatchLimits) -> None:
-        self.lines = lines
-        self.limits = limits
-        self.position = 0
-
-    def refuse(self, reason: str) -> PatchRefused:
-        return PatchRefused(self.position + 1, reason)
-
-    def peek(self) -> bytes | None:
-        return self.lines[self.position] if self.position < len(self.lines) else None
-
-    def next(self, wanted: str) -> bytes:
-        if self.position >= len(self.lines):
-            raise self.refuse(f"the patch ends where {wanted} should stand")
-        line = self.lines[self.position]
-        self.position += 1
-        return line
-
-
-def _section(reader: _Reader) -> Section:
+def _section(reader: Reader) -> Section:
     start = reader.position
     first = reader.next("a file")
     if not first.startswith(b"diff --git "):
@@ -188,7 +103,7 @@ def _section(reader: _Reader) -> Section:
     )
 
 
-def _headers(reader: _Reader) -> tuple[dict[bytes, bytes], re.Match[bytes] | None]:
+def _headers(reader: Reader) -> tuple[dict[bytes, bytes], re.Match[bytes] | None]:
     """Read the extended headers, in the order in which git writes them."""
     found: dict[bytes, bytes] = {}
     last = -1
@@ -213,7 +128,7 @@ def _headers(reader: _Reader) -> tuple[dict[bytes, bytes], re.Match[bytes] | Non
     return found, index
 
 
-def _kind(reader: _Reader, headers: dict[bytes, bytes]) -> Kind:
+def _kind(reader: Reader, headers: dict[bytes, bytes]) -> Kind:
     names: dict[frozenset[bytes], Kind] = {
         frozenset({b"new file mode "}): "add",
         frozenset({b"deleted file mode "}): "delete",
@@ -238,7 +153,7 @@ def _kind(reader: _Reader, headers: dict[bytes, bytes]) -> Kind:
 
 
 def _names(
-    reader: _Reader, start: int, kind: Kind, rest: bytes, headers: dict[bytes, bytes]
+    reader: Reader, start: int, kind: Kind, rest: bytes, headers: dict[bytes, bytes]
 ) -> tuple[RepoPath | None, RepoPath | None]:
     """Return old and new path; the names in `diff --git` and in the headers must be the same."""
     if kind in ("rename", "copy"):
@@ -304,7 +219,7 @@ def _path(start: int, name: bytes) -> RepoPath:
 
 
 def _modes_and_ids(
-    reader: _Reader, kind: Kind, headers: dict[bytes, bytes], index: re.Match[bytes] | None
+    reader: Reader, kind: Kind, headers: dict[bytes, bytes], index: re.Match[bytes] | None
 ) -> tuple[str | None, str | None, ObjectId | None, ObjectId | None]:
     old_raw = headers.get(b"old mode ", headers.get(b"deleted file mode "))
     new_raw = headers.get(b"new mode ", headers.get(b"new file mode "))
@@ -339,25 +254,23 @@ def _modes_and_ids(
     return old_mode, new_mode, old_id, new_id
 
 
-def _body(
-    reader: _Reader, old: RepoPath | None, new: RepoPath | None, gitlink: bool
-) -> Body | None:
+def _body(reader: Reader, old: RepoPath | None, new: RepoPath | None, gitlink: bool) -> Body | None:
     line = reader.peek()
     if line is None or line.startswith(b"diff --git "):
         return None
     if line.startswith(b"--- "):
         _label(reader, b"--- ", b"a/", old)
         _label(reader, b"+++ ", b"b/", new)
-        return TextBody(_hunks(reader))
+        return TextBody(hunks(reader))
     if line == b"GIT binary patch" and not gitlink:
         reader.position += 1
-        return BinaryBody(_chunk(reader), _chunk(reader))
+        return BinaryBody(binary_chunk(reader), binary_chunk(reader))
     if line.startswith(b"Binary files "):
         raise reader.refuse("a binary file without its content (use --binary)")
     raise reader.refuse(f"unexpected {line[:60]!r}")
 
 
-def _label(reader: _Reader, lead: bytes, side: bytes, path: RepoPath | None) -> None:
+def _label(reader: Reader, lead: bytes, side: bytes, path: RepoPath | None) -> None:
     """Read `--- a/path` or `+++ b/path`; git adds a tab where the name holds a space."""
     line = reader.next(lead.decode() + "line")
     reader.position -= 1
@@ -375,106 +288,3 @@ def _label(reader: _Reader, lead: bytes, side: bytes, path: RepoPath | None) -> 
     if said != wanted:
         raise reader.refuse(f"{line[:80]!r} names another path than 'diff --git'")
     reader.position += 1
-
-
-def _hunks(reader: _Reader) -> tuple[Hunk, ...]:
-    hunks: list[Hunk] = []
-    shift = 0
-    free = 0
-    while (line := reader.peek()) is not None and line.startswith(b"@@ "):
-        hunk, new_at = _hunk(reader, line)
-        if hunk.at < free or (hunks and hunk.at == free):
-            raise reader.refuse("hunks out of order, overlapping or touching")
-        if new_at != hunk.at + shift:
-            raise reader.refuse("the hunk's two positions do not fit the hunks before it")
-        shift += len(hunk.new) - len(hunk.old)
-        free = hunk.at + len(hunk.old)
-        hunks.append(hunk)
-    if not hunks:
-        raise reader.refuse("a file header without hunks")
-    return tuple(hunks)
-
-
-def _hunk(reader: _Reader, line: bytes) -> tuple[Hunk, int]:
-    header = _HUNK.fullmatch(line)
-    if header is None:
-        raise reader.refuse(f"{line[:60]!r} is not a hunk header")
-    old_start, new_start = int(header[1]), int(header[3])
-    old_left = int(header[2]) if header[2] is not None else 1
-    new_left = int(header[4]) if header[4] is not None else 1
-    # With no lines on a side git names the line before, so the position needs no step back.
-    at = old_start - 1 if old_left else old_start
-    new_at = new_start - 1 if new_left else new_start
-    if at < 0 or new_at < 0:
-        raise reader.refuse("line 0 in a hunk that has lines")
-    reader.position += 1
-    return _hunk_lines(reader, at, old_left, new_left), new_at
-
-
-def _hunk_lines(reader: _Reader, at: int, old_left: int, new_left: int) -> Hunk:
-    old: list[bytes] = []
-    new: list[bytes] = []
-    marks = bytearray()
-    lines, position, end = reader.lines, reader.position, len(reader.lines)
-    while old_left or new_left:
-        if position >= end:
-            raise PatchRefused(position + 1, "the hunk is cut off")
-        line = lines[position]
-        # diff.suppressBlankEmpty drops the space of an empty context line.
-        mark = line[0] if line else 32
-        ends = position + 1 < end and lines[position + 1] == NO_NEWLINE
-        text = line[1:] if ends else line[1:] + b"\n"
-        if mark == 32:
-            old.append(text)
-            new.append(text)
-            old_left -= 1
-            new_left -= 1
-        elif mark == 45:
-            old.append(text)
-            old_left -= 1
-        elif mark == 43:
-            new.append(text)
-            new_left -= 1
-        else:
-            raise PatchRefused(position + 1, f"{line[:60]!r} does not belong in a hunk")
-        marks.append(mark)
-        if ends and ((mark != 43 and old_left) or (mark != 45 and new_left)):
-            raise PatchRefused(position + 2, "a file ends in the middle of the hunk")
-        if old_left < 0 or new_left < 0:
-            raise PatchRefused(position + 1, "the hunk holds more lines than its header says")
-        position += 2 if ends else 1
-    reader.position = position
-    if not marks.strip():
-        raise reader.refuse("a hunk that changes nothing")
-    return Hunk(at, tuple(old), tuple(new), bytes(marks))
-
-
-def _chunk(reader: _Reader) -> BinaryChunk:
-    line = reader.next("a binary chunk")
-    header = _BINARY.fullmatch(line)
-    if header is None:
-        reader.position -= 1
-        raise reader.refuse(f"{line[:60]!r} is not a binary chunk header")
-    size = int(header[2])
-    if size > reader.limits.file_bytes:
-        raise reader.refuse(f"a chunk of {size} bytes, more than {reader.limits.file_bytes}")
-    parts: list[bytes] = []
-    total = 0
-    short = False
-    while line := reader.next("the end of a binary chunk"):
-        count = _line_bytes(line[0])
-        if short or count == 0 or len(line) != 1 + (count + 3) // 4 * 5:
-            reader.position -= 1
-            raise reader.refuse("a line of a binary chunk has a wrong length")
-        short = count < 52
-        total += count
-        parts.append(line[1:])
-    method: Literal["literal", "delta"] = "literal" if header[1] == b"literal" else "delta"
-    return BinaryChunk(method, size, total, b"".join(parts))
-
-
-def _line_bytes(letter: int) -> int:
-    """Return how many bytes a line holds that begins with `letter`: A-Z 1-26, a-z 27-52."""
-    if 65 <= letter <= 90:
-        return letter - 64
-    return letter - 70 if 97 <= letter <= 122 else 0

@@ -6,18 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from tools.codex.factory.domain.artifact import (
-    Artifact,
-    DigestText,
-    NotStrictJson,
-    ObjectIdText,
-    ScopeLock,
-    canonical,
-    strict_json,
-)
+from tools.codex.factory.domain.artifact import Artifact, DigestText, ObjectIdText, ScopeLock
+from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
 from tools.codex.factory.domain.identity import RunId, digest_of, worker_id
+from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.pattern import pattern
-from tools.codex.factory.errors import ConfigurationError, did_you_mean
 
 SOURCES = ("command", "agent", "patch", "branch", "bundle", "external")
 ADOPTED = ("patch", "branch", "bundle")
@@ -40,6 +33,14 @@ LineText = Annotated[str, AfterValidator(_no_control)]
 PatternText = Annotated[LineText, AfterValidator(pattern)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Argv = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class PlanRefused(ValueError):
+    """The plan is wrong: `str()` names the key and the reason, `hint` the remedy."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class WorkerEntry(Artifact):
@@ -176,7 +177,7 @@ def scope_lock(entry: WorkerEntry, run: RunId) -> ScopeLock:
 def parsed(content: bytes, name: str) -> PlanFile:
     """Return the plan in `content`, TOML or (where `name` ends in .json) JSON.
 
-    Raises ConfigurationError naming the key, the reason and the nearest known key.
+    Raises PlanRefused naming the key, the reason and the nearest known key.
     """
     document = _document(content, name)
     defaults = document.pop("defaults", {})
@@ -187,13 +188,13 @@ def parsed(content: bytes, name: str) -> PlanFile:
             {**defaults, **worker} if isinstance(worker, dict) else worker for worker in workers
         ]
     elif defaults:
-        raise ConfigurationError(f"{name}: defaults must be a table", hint="write [defaults]")
+        raise PlanRefused(f"{name}: defaults must be a table", hint="write [defaults]")
     try:
         return PlanFile.model_validate_json(canonical(document))
     except ValidationError as error:
         raise _refusal(error, document, name) from error
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(
+        raise PlanRefused(
             f"{name}: a value that no key takes: {error}", hint="docs/plan.md lists every key"
         ) from error
 
@@ -206,9 +207,9 @@ def _document(content: bytes, name: str) -> dict[str, object]:
             document = tomllib.loads(content.decode("utf-8"))
     except (NotStrictJson, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         kind = "JSON" if name.endswith(".json") else "TOML"
-        raise ConfigurationError(f"{name}: {error}", hint=f"a plan is one {kind} file") from error
+        raise PlanRefused(f"{name}: {error}", hint=f"a plan is one {kind} file") from error
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{name}: not an object", hint="a plan is a table of keys")
+        raise PlanRefused(f"{name}: not an object", hint="a plan is a table of keys")
     return dict(document)
 
 
@@ -216,26 +217,24 @@ def _check_defaults(defaults: Mapping[str, object], name: str) -> None:
     known = set(WorkerEntry.model_fields) - {"id"}
     for key in defaults:
         if key not in known:
-            raise ConfigurationError(
+            raise PlanRefused(
                 f"{name}: unknown key 'defaults.{key}'", hint=did_you_mean(key, known)
             )
 
 
-def _refusal(
-    error: ValidationError, document: Mapping[str, object], name: str
-) -> ConfigurationError:
+def _refusal(error: ValidationError, document: Mapping[str, object], name: str) -> PlanRefused:
     first = error.errors(include_url=False)[0]
     where = _where(first["loc"], document)
     if first["type"] == "extra_forbidden":
         known = _known_keys(first["loc"])
-        return ConfigurationError(
+        return PlanRefused(
             f"{name}: unknown key {where!r}", hint=did_you_mean(str(first["loc"][-1]), known)
         )
     if first["type"] == "missing":
-        return ConfigurationError(f"{name}: {where!r} is missing", hint="add it")
+        return PlanRefused(f"{name}: {where!r} is missing", hint="add it")
     said = first["msg"].removeprefix("Value error, ")
     said = said[:1].lower() + said[1:]
-    return ConfigurationError(
+    return PlanRefused(
         f"{name}: {where}: {said}" if where else f"{name}: {said}",
         hint="docs/plan.md lists every key with an example",
     )

@@ -18,8 +18,8 @@ from tools.codex.factory.domain.artifact import (
     WorkerRow,
     record,
 )
-from tools.codex.factory.domain.bundle import path_change
 from tools.codex.factory.domain.change import Change
+from tools.codex.factory.domain.claim import path_change
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.finding import Finding, in_order
 from tools.codex.factory.domain.identity import INTEGRATOR, RepoPath, RunId, WorkerId

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tools.codex.factory.domain.artifact import Status
-from tools.codex.factory.domain.bundle import Bundle, RawBundle, claim_findings, read
-from tools.codex.factory.domain.change import Change, Proven, prove, touched_paths, wanted_blobs
+from tools.codex.factory.domain.bundle import Bundle, RawBundle, read
+from tools.codex.factory.domain.change import Change
+from tools.codex.factory.domain.claim import claim_findings
 from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, RunId, WorkerId
 from tools.codex.factory.domain.overlap import Overlaps, overlaps
-from tools.codex.factory.domain.patch import PatchLimits
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, scope_lock
+from tools.codex.factory.domain.proof import Proven, prove, touched_paths, wanted_blobs
+from tools.codex.factory.domain.reader import PatchLimits
 from tools.codex.factory.domain.scope import Lock, lock, scope_findings
 from tools.codex.factory.domain.tree import BaseTree, around, spliced
 

@@ -164,6 +164,7 @@ def _listen(talk: Conversation, record: Callable[[Event], None], *, until: str) 
     raise IntegratorFailed(
         f"the integrator ended without an answer (exit code {ended.exit_code}): {ended.complaint}",
         hint="run `factory integrate` again; sealed bundles are kept",
+        log=ended.stderr.decode("utf-8", "replace"),
     )
 
 

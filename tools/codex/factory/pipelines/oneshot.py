@@ -5,18 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest, canonical
+from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest
+from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import ObjectId, RunId, WorkerId, digest_of, next_run_id
-from tools.codex.factory.domain.plan import Plan, PlanFile, parsed, resolved
+from tools.codex.factory.domain.nearest import did_you_mean
+from tools.codex.factory.domain.plan import Plan, PlanFile, PlanRefused, parsed, resolved
 from tools.codex.factory.domain.verdict import Judgement
-from tools.codex.factory.errors import (
-    ConfigurationError,
-    RunUnavailable,
-    StorageError,
-    UsageError,
-    did_you_mean,
-)
+from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
 from tools.codex.factory.pipelines.integrator import integrated
 from tools.codex.factory.pipelines.pipeline import end_event, ending, locked
 from tools.codex.factory.pipelines.record import (
@@ -73,13 +69,12 @@ class Prepared:
 
 def prepare(ground: Session, request: Request) -> Prepared:
     """Return the plan, the base and the sources; raise what speaks against starting."""
-    path, content = _plan_content(ground, request.plan_file)
-    file = _limited(parsed(content, path.name), request.workers)
+    folder, file = _plan_file(ground, request)
     base = base_of(ground.git, ground.repository, request.base_ref)
     policy = ground.settings.config.policy()
     sources = gather(
         file,
-        folder=path.parent,
+        folder=folder,
         git=ground.git,
         repository=ground.repository,
         patch_bytes=policy.patch_bytes,
@@ -172,10 +167,15 @@ def _objects(ground: Session, run: RecordedRun) -> Iterator[Objects]:
         yield objects
 
 
-def _plan_content(ground: Session, named: str | None) -> tuple[Path, bytes]:
+def _plan_file(ground: Session, request: Request) -> tuple[Path, PlanFile]:
+    """Return the folder that the plan lies in, and the plan."""
+    named = request.plan_file
     path = ground.folder / named if named else ground.repository.work_tree / DEFAULT_PLAN
     try:
-        return path, read_regular(path.resolve(), limit=MAX_PLAN_BYTES)
+        file = parsed(read_regular(path.resolve(), limit=MAX_PLAN_BYTES), path.name)
+        return path.parent, _limited(file, request.workers)
+    except PlanRefused as refused:
+        raise ConfigurationError(str(refused), hint=refused.hint) from refused
     except FileNotFoundError:
         shown = named or DEFAULT_PLAN
         raise ConfigurationError(

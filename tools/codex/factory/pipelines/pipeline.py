@@ -7,23 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from tools.codex.factory.domain.artifact import IntegratorStatus, canonical
+from tools.codex.factory.domain.artifact import IntegratorStatus
+from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
-from tools.codex.factory.domain.identity import digest_of
-from tools.codex.factory.errors import FactoryError, Interrupted, StorageError
+from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
+from tools.codex.factory.errors import Bug, FactoryError, Interrupted, StorageError
 from tools.codex.factory.pipelines.record import RecordedRun
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.stages.report import ThisRun, cleared, write_failure
+from tools.codex.factory.stages.report import TRACEBACK, ThisRun, cleared, write_failure
 from tools.codex.factory.storage.lock import held
 from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.wiring import clock, stamp, versions
 
 # A refusal writes nothing into a run: what the operator asked for was wrong, not the run.
 _REFUSALS = (2, 10, 40)
-
-
-class Bug(FactoryError):
-    """Something that no one foresaw; the traceback is in the run's log."""
 
 
 @contextmanager
@@ -64,12 +61,13 @@ def ending(
         _fail(ground, run, interrupted, started)
         raise interrupted from stop
     except Exception as bug:
-        foreseen = Bug(
+        named = Bug(
             f"a bug: {type(bug).__name__}: {bug}",
-            hint=f"the traceback is in {run.directory.folder}/Z_integrator/LOGS/traceback.txt",
+            hint=f"the traceback is in {run.directory.folder}/{INTEGRATOR}/{TRACEBACK}",
+            log=traceback.format_exc(),
         )
-        _fail(ground, run, foreseen, started, traceback.format_exc())
-        raise foreseen from bug
+        _fail(ground, run, named, started)
+        raise named from bug
 
 
 def end_event(status: IntegratorStatus) -> Event:
@@ -90,7 +88,6 @@ def _fail(
     run: RecordedRun,
     error: FactoryError,
     started: datetime,
-    trace: str = "",
 ) -> None:
     about = ThisRun(
         started=started,
@@ -101,9 +98,7 @@ def _fail(
     )
     try:
         cleared(run.directory)
-        status = write_failure(
-            run.directory, run.plan.title, run.manifest, error, about, traceback=trace
-        )
+        status = write_failure(run.directory, run.plan.title, run.manifest, error, about)
         ground.ledger.append([end_event(status)])
     except StorageError as second:
         # Nothing more can be written; the first error still tells the operator what happened.

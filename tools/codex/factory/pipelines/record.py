@@ -5,24 +5,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import (
-    IntegratorStatus,
-    Manifest,
-    Model,
-    NotStrictJson,
-    parse,
-    what_is_wrong,
-)
+from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest
+from tools.codex.factory.domain.document import Model, NotStrictJson, parse, what_is_wrong
 from tools.codex.factory.domain.event import EventType
 from tools.codex.factory.domain.identity import INTEGRATOR, RunId, digest_of, run_id
+from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import Plan
-from tools.codex.factory.errors import (
-    ConfigurationError,
-    RunUnavailable,
-    StorageError,
-    UsageError,
-    did_you_mean,
-)
+from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.storage.run_directory import (
     MANIFEST,

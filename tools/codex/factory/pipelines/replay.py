@@ -4,8 +4,9 @@ import tempfile
 from pathlib import Path
 
 from tools.codex.factory.domain.event import RunView, replay
+from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.result import DisagreementSaid, ReplayRow
-from tools.codex.factory.errors import FactoryError, RunUnavailable, did_you_mean
+from tools.codex.factory.errors import FactoryError, RunUnavailable
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     integrator_status,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.codex.factory.domain.artifact import canonical
+from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of
 from tools.codex.factory.domain.plan import ADOPTED, Pin, PlanFile, WorkerEntry
 from tools.codex.factory.errors import ConfigurationError, StorageError

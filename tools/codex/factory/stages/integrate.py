@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.domain.artifact import Manifest, Proof
-from tools.codex.factory.domain.change import Change, prove, touched_paths, wanted_blobs
+from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, RunId, digest_of
 from tools.codex.factory.domain.merge import Merged, merge
-from tools.codex.factory.domain.patch import PatchLimits, PatchRefused, scan
+from tools.codex.factory.domain.patch import scan
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
+from tools.codex.factory.domain.proof import prove, touched_paths, wanted_blobs
+from tools.codex.factory.domain.reader import PatchLimits, PatchRefused
 from tools.codex.factory.domain.result import Integration
 from tools.codex.factory.domain.tree import around
 from tools.codex.factory.domain.verdict import Judgement

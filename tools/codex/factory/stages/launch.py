@@ -10,15 +10,17 @@ from tools.codex.factory.domain.artifact import (
     HandoffNote,
     LogIndex,
     WorkerStatus,
-    canonical,
 )
-from tools.codex.factory.domain.bundle import path_change
-from tools.codex.factory.domain.change import Change, prove, touched_paths, wanted_blobs
+from tools.codex.factory.domain.change import Change
+from tools.codex.factory.domain.claim import path_change
+from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, WorkerId, digest_of
-from tools.codex.factory.domain.patch import PatchLimits, PatchRefused, scan
+from tools.codex.factory.domain.patch import scan
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, scope_lock
+from tools.codex.factory.domain.proof import prove, touched_paths, wanted_blobs
+from tools.codex.factory.domain.reader import PatchLimits, PatchRefused
 from tools.codex.factory.domain.result import records
 from tools.codex.factory.domain.tree import Entry, around, spliced
 from tools.codex.factory.errors import RepositoryError

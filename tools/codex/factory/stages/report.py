@@ -17,8 +17,8 @@ from tools.codex.factory.domain.artifact import (
     Manifest,
     OverlapDocument,
     Seal,
-    canonical,
 )
+from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import INTEGRATOR, Digest, WorkerId, digest_of
@@ -97,16 +97,11 @@ def write_failure(
     manifest: Manifest,
     error: FactoryError,
     about: ThisRun,
-    *,
-    traceback: str = "",
 ) -> IntegratorStatus:
-    """Write every artifact of a run that the factory could not finish, and return STATUS.json.
-
-    `traceback` is kept as a log where the reason is a bug of ours.
-    """
+    """Write every artifact of a run that the factory could not finish, and return STATUS.json."""
     files = _empty_documents(run, manifest)
-    if traceback:
-        files[TRACEBACK] = traceback.encode("utf-8", "replace")
+    if error.log:
+        files[TRACEBACK] = error.log.encode("utf-8", "replace")
         files["LOGS/INDEX.json"] = canonical(_logs(run, files[TRACEBACK]))
     failed = {**_NOTHING_REACHED, "exit_code": error.exit_code, "error": str(error)}
     status = _status(run, manifest, about, files, {}, failed)

@@ -5,13 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import (
-    IntegratorStatus,
-    Manifest,
-    NotStrictJson,
-    Seal,
-    parse,
-)
+from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest, Seal
+from tools.codex.factory.domain.document import NotStrictJson, parse
 from tools.codex.factory.domain.event import RunView
 from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of

@@ -8,16 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import (
-    WORKER_ARTIFACTS,
-    FindingRecord,
-    NotStrictJson,
-    Seal,
-    canonical,
-    parse,
-    record,
-)
+from tools.codex.factory.domain.artifact import WORKER_ARTIFACTS, FindingRecord, Seal, record
 from tools.codex.factory.domain.bundle import RawBundle
+from tools.codex.factory.domain.document import NotStrictJson, canonical, parse
 from tools.codex.factory.domain.finding import Code, Finding, Severity, blocking
 from tools.codex.factory.domain.identity import Digest, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, repo_path

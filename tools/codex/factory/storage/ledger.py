@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -77,11 +77,7 @@ class Ledger:
         A last line without its newline is being written, or torn: it is not yielded.
         """
         prev: Digest = FIRST_PREV
-        try:
-            file = open(self.file, "rb")
-        except FileNotFoundError:
-            return
-        with file:
+        with suppress(FileNotFoundError), self.file.open("rb") as file:
             for number, raw in enumerate(file, start=1):
                 if not raw.endswith(b"\n"):
                     return
@@ -112,7 +108,7 @@ class Ledger:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         """Yield the open ledger while no other process appends to it."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             lock = os.open(self._root / LOCK, flags, 0o644)
         except OSError as error:
@@ -136,7 +132,7 @@ class Ledger:
             return []
         start = _line_start(handle, size)
         fragment = os.pread(handle, size - start, start)
-        with open(self._root / TORN, "ab") as aside:
+        with (self._root / TORN).open("ab") as aside:
             aside.write(b"offset %d\n" % start + fragment + b"\n")
             aside.flush()
             os.fsync(aside.fileno())

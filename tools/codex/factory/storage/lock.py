@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.codex.factory.domain.artifact import NotStrictJson, canonical, strict_json
-from tools.codex.factory.errors import RunUnavailable
+from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
+from tools.codex.factory.errors import RunUnavailable, StorageError
 
 LOCK = ".lock"
 
@@ -19,7 +19,13 @@ def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
     The kernel's lock on the open file is the truth; the text in it is for people.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(folder / LOCK, flags, 0o644)
+    try:
+        handle = os.open(folder / LOCK, flags, 0o644)
+    except OSError as error:
+        raise StorageError(
+            f"cannot lock run {folder.name!r}: {error.strerror}",
+            hint=f"look at {str(folder / LOCK)!r} and its permissions",
+        ) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

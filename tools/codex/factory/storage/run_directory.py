@@ -5,7 +5,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import RunId, WorkerId
@@ -102,11 +102,8 @@ class RunDirectory:
 
     def _step(self, parent: int, part: str, name: str, make: bool) -> int:
         if make:
-            with _storage(name):
-                try:
-                    os.mkdir(part, dir_fd=parent)
-                except FileExistsError:
-                    pass
+            with _storage(name), suppress(FileExistsError):
+                os.mkdir(part, dir_fd=parent)
         try:
             return os.open(part, _FOLDER, dir_fd=parent)
         except FileNotFoundError:
@@ -171,7 +168,7 @@ def make_runs_root(root: Path) -> None:
     with _storage(str(root)):
         root.mkdir(parents=True, exist_ok=True)
         try:
-            with open(root / ".gitignore", "x", encoding="ascii") as file:
+            with (root / ".gitignore").open("x", encoding="ascii") as file:
                 file.write(_IGNORE)
         except FileExistsError:
             pass

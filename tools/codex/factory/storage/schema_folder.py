@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.codex.factory.domain.artifact import canonical
+from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.errors import StorageError
 
 

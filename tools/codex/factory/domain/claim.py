@@ -1,0 +1,125 @@
+"""What a bundle claims of itself, held against its own patch."""
+
+from tools.codex.factory.domain.artifact import PathChange
+from tools.codex.factory.domain.bundle import Bundle
+from tools.codex.factory.domain.change import Change
+from tools.codex.factory.domain.finding import Code, Finding, blocking, note
+from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.domain.tree import Entry
+
+
+def claim_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list[Finding]:
+    """Return a finding for each claim of the bundle that its own patch contradicts."""
+    return [
+        *_files_changed_findings(bundle, changes),
+        *_status_findings(bundle),
+        *_handoff_findings(bundle, changes),
+    ]
+
+
+def path_change(change: Change, owner: str) -> PathChange:
+    """Return a change as FILES_CHANGED.json says it."""
+    return PathChange.model_construct(
+        path=quoted(change.path),
+        change_type=change.change_type,
+        old_mode=_mode(change.old),
+        new_mode=_mode(change.new),
+        old_id=change.old.id if change.old else None,
+        new_id=change.new.id if change.new else None,
+        sha256=change.sha256,
+        size=len(change.content) if change.content is not None else None,
+        binary=change.binary,
+        insertions=change.insertions,
+        deletions=change.deletions,
+        owner=owner,
+    )
+
+
+def _files_changed_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list[Finding]:
+    said = bundle.files_changed
+    found: list[Finding] = []
+    want = {change.path: path_change(change, bundle.worker) for change in changes}
+    by_text = {row.path: row for row in want.values()}
+    have = {row.path: row for row in said.changes}
+    for path in sorted(by_text.keys() | have.keys()):
+        if by_text.get(path) != have.get(path):
+            found.append(_disagrees(bundle.worker, path, by_text.get(path), have.get(path)))
+    if len(have) != len(said.changes) or said.noop != (not changes):
+        message = "a path stands twice" if len(have) != len(said.changes) else "`noop` is not so"
+        found.append(
+            blocking(
+                Code.DIFF_DISAGREES,
+                f"{bundle.worker}: FILES_CHANGED.json",
+                message,
+                "write it from the patch",
+            )
+        )
+    return found
+
+
+def _disagrees(
+    worker: WorkerId, path: str, want: PathChange | None, have: PathChange | None
+) -> Finding:
+    if have is None:
+        message = "DIFF.patch changes it, FILES_CHANGED.json does not name it"
+    elif want is None:
+        message = "FILES_CHANGED.json names it, DIFF.patch does not change it"
+    else:
+        fields = [n for n in PathChange.model_fields if getattr(want, n) != getattr(have, n)]
+        message = "; ".join(
+            f"{n} is {getattr(want, n)!r}, FILES_CHANGED.json says {getattr(have, n)!r}"
+            for n in fields
+        )
+    return blocking(
+        Code.DIFF_DISAGREES, f"{worker}: {path}", message, "write FILES_CHANGED.json from the patch"
+    )
+
+
+def _status_findings(bundle: Bundle) -> list[Finding]:
+    status = bundle.status
+    if status.status == "PASS" and not any(f.severity == "blocks" for f in status.findings):
+        return []
+    said = "; ".join(f"{f.code}: {f.message}" for f in status.findings if f.severity == "blocks")
+    return [
+        blocking(
+            Code.WORKER_ENDED_BADLY,
+            f"{bundle.worker}: STATUS.json",
+            f"the worker ended {status.status} ({status.ended.how}){': ' + said if said else ''}",
+            "mend what the worker says, and run it again",
+        )
+    ]
+
+
+def _handoff_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list[Finding]:
+    handoff, worker = bundle.handoff, bundle.worker
+    changed = {quoted(change.path) for change in changes}
+    declared = set(handoff.declared_paths)
+    subject = f"{worker}: HANDOFF_NOTE.json"
+    hint = "correct the note, or the work"
+    found = [
+        blocking(
+            Code.HANDOFF_CONTRADICTS,
+            subject,
+            f"it declares {path!r}, which DIFF.patch does not change",
+            hint,
+        )
+        for path in sorted(declared - changed)
+    ]
+    if handoff.no_change is not None and changed:
+        message = f"it says that nothing was changed, but DIFF.patch changes {len(changed)} paths"
+        found.append(blocking(Code.HANDOFF_CONTRADICTS, subject, message, hint))
+    if declared:
+        found += [
+            note(Code.UNDECLARED_PATH, f"{worker}: {path}", "changed, but not declared in the note")
+            for path in sorted(changed - declared)
+        ]
+    if not changed:
+        reason = handoff.no_change or bundle.files_changed.noop_reason
+        said = f": {reason}" if reason else ""
+        found.append(note(Code.NO_CHANGE, f"{worker}: DIFF.patch", f"nothing was changed{said}"))
+    return found
+
+
+def _mode(entry: Entry | None) -> str | None:
+    return entry.mode if entry is not None else None

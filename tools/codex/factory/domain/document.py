@@ -1,0 +1,66 @@
+"""How a JSON document becomes bytes and comes back: one way, understood alike by every reader."""
+
+import json
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+
+class NotStrictJson(ValueError):
+    """The text is not one JSON document that every reader understands alike."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def canonical(document: BaseModel | dict[str, object]) -> bytes:
+    """Return the bytes of a document: sorted keys, two spaces, ASCII, a final newline."""
+    content = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
+    text = json.dumps(content, sort_keys=True, indent=2, ensure_ascii=True, allow_nan=False)
+    return (text + "\n").encode("ascii")
+
+
+def parse(model: type[Model], content: bytes) -> Model:
+    """Return `content` as a `model`; raise NotStrictJson or ValidationError.
+
+    Keys given twice and NaN are refused: readers disagree on what they mean.
+    """
+    strict_json(content)
+    return model.model_validate_json(content)
+
+
+def strict_json(content: bytes) -> object:
+    """Return the JSON document in `content`; raise NotStrictJson saying why it is none."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotStrictJson(f"not UTF-8 at byte {error.start}") from error
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except NotStrictJson:
+        raise
+    except RecursionError as error:
+        raise NotStrictJson("nested too deep") from error
+    except ValueError as error:
+        raise NotStrictJson(str(error)) from error
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Return the first thing that a validation found, as `where: what`."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "document"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise NotStrictJson(f"key {twice[0]!r} stands twice")
+    return found
+
+
+def _no_constant(name: str) -> object:
+    raise NotStrictJson(f"{name} is not JSON")
