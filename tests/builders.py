@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.codex.factory.domain.change import Proven, prove
 from tools.codex.factory.domain.edit import split_lines
 from tools.codex.factory.domain.identity import (
     NULL_ID,
@@ -17,8 +16,10 @@ from tools.codex.factory.domain.identity import (
     object_id_of,
     worker_id,
 )
-from tools.codex.factory.domain.patch import GITLINK, PatchLimits, scan
+from tools.codex.factory.domain.patch import GITLINK, scan
 from tools.codex.factory.domain.path import path_bytes
+from tools.codex.factory.domain.proof import Proven, prove
+from tools.codex.factory.domain.reader import PatchLimits
 from tools.codex.factory.domain.tree import BaseTree, Entry, around, spliced
 
 FILE = "100644"
@@ -96,9 +97,7 @@ class Repo:
     def diff(self, *extra: str) -> bytes:
         """Return the patch from HEAD to the work tree, which is added to the index."""
         self.git("add", "-A")
-        return self.git(
-            "diff", "--cached", "--binary", "--full-index", "--no-renames", *extra
-        )
+        return self.git("diff", "--cached", "--binary", "--full-index", "--no-renames", *extra)
 
     def reset(self) -> None:
         """Take the work tree and the index back to HEAD."""
@@ -283,4 +282,6 @@ def _span(start: int, end: int) -> bytes:
 
 
 def _line(mark: bytes, line: bytes) -> bytes:
-    return mark + line if line.endswith(b"\n") else mark + line + b"\n\\ No newline at end of file\n"
+    return (
+        mark + line if line.endswith(b"\n") else mark + line + b"\n\\ No newline at end of file\n"
+    )

@@ -215,15 +215,21 @@ def _environment_layer(environment: Mapping[str, str]) -> tuple[Layer, tuple[str
             continue
         section, double, rest = name.removeprefix(PREFIX).lower().partition("__")
         if not double or section not in Config.model_fields:
-            spelled = [f"{PREFIX}{key.upper().replace('.', '__')}" for key in known]
-            near = did_you_mean(name, spelled)
-            hint = f"; {near}" if near.startswith("did") else ""
-            notes.append(f"{name} is no setting of this factory and was passed over{hint}")
+            notes.append(f"{name} is no setting of this factory and was passed over{_meant(name)}")
             continue
         key = f"{section}.{rest}"
         names[key] = name
         found[key] = _typed(known.get(key), environment[name])
     return Layer("environment", found, names), tuple(notes)
+
+
+def _meant(name: str) -> str:
+    """Return a hint where `name` is one of our variables but for its underscores."""
+    for key in keys():
+        spelled = PREFIX + key.upper().replace(".", "__")
+        if spelled.replace("_", "") == name.upper().replace("_", ""):
+            return f"; did you mean {spelled!r}?"
+    return ""
 
 
 def _typed(default: object, text: str) -> object:

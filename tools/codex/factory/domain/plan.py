@@ -181,14 +181,14 @@ def parsed(content: bytes, name: str) -> PlanFile:
     """
     document = _document(content, name)
     defaults = document.pop("defaults", {})
+    if not isinstance(defaults, dict):
+        raise PlanRefused(f"{name}: defaults must be a table", hint="write [defaults]")
+    _check_defaults(defaults, name)
     workers = document.get("workers")
-    if isinstance(workers, list) and isinstance(defaults, dict):
-        _check_defaults(defaults, name)
+    if isinstance(workers, list):
         document["workers"] = [
             {**defaults, **worker} if isinstance(worker, dict) else worker for worker in workers
         ]
-    elif defaults:
-        raise PlanRefused(f"{name}: defaults must be a table", hint="write [defaults]")
     try:
         return PlanFile.model_validate_json(canonical(document))
     except ValidationError as error:
@@ -223,7 +223,9 @@ def _check_defaults(defaults: Mapping[str, object], name: str) -> None:
 
 
 def _refusal(error: ValidationError, document: Mapping[str, object], name: str) -> PlanRefused:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # A misspelt key is missing too; the misspelling is what the operator can see.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     where = _where(first["loc"], document)
     if first["type"] == "extra_forbidden":
         known = _known_keys(first["loc"])

@@ -1,0 +1,1 @@
+"""Tests of the command line: flags arrive, text leaves, exit codes agree."""

@@ -1,0 +1,142 @@
+"""What most tests start from: a small real repository, and the real command."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.builders import Repo
+from tools.codex.factory.config import Host
+from tools.codex.factory.repository.git import Git, git_of
+
+if TYPE_CHECKING:
+    from tests.work import Work
+
+PROJECT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of a factory command."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """Return the one JSON document on stdout."""
+        document = json.loads(self.stdout)
+        assert isinstance(document, dict)
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """The real command, run in a folder."""
+
+    folder: Path
+    home: Path
+
+    def __call__(
+        self, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Ended:
+        """Run `factory words` to its end."""
+        done = subprocess.run(
+            self.argv(*words),
+            cwd=cwd or self.folder,
+            env=self.environment(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return Ended(done.returncode, _text(done.stdout), _text(done.stderr))
+
+    def start(self, *words: str, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
+        """Start `factory words` and return the process; whoever asked waits for it."""
+        return subprocess.Popen(
+            self.argv(*words),
+            cwd=cwd or self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def argv(self, *words: str) -> list[str]:
+        """Return the command line."""
+        return [sys.executable, "-m", "tools.codex.factory", *words]
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment: the project, a home of the test's own, and what is asked."""
+        own = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.home),
+            "PYTHONPATH": str(PROJECT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        return {**own, **(more or {})}
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take every GIT_* of whoever runs the tests out of sight."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """Return a repository with one commit: two folders, a script and a link."""
+    made = Repo.make(tmp_path / "repo")
+    made.write("README.md", "# A small world\n")
+    made.write("src/app.txt", "".join(f"line {n}\n" for n in range(1, 21)))
+    made.write("src/deep/er/leaf.txt", "leaf\n")
+    made.write("docs/guide.txt", "one\ntwo\nthree\n")
+    made.write("run.sh", "#!/bin/sh\nexit 0\n", executable=True)
+    made.link("latest", "docs/guide.txt")
+    made.commit()
+    return made
+
+
+@pytest.fixture
+def factory(repo: Repo, tmp_path: Path) -> Factory:
+    """Return the real command, run in the repository."""
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    return Factory(repo.path, home)
+
+
+@pytest.fixture
+def work(repo: Repo, factory: Factory, tmp_path: Path) -> "Work":
+    """Return an empty plan on the repository, with a folder for what workers hand in."""
+    from tests.work import Work
+
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    return Work(repo, factory, folder)
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Git:
+    """Return git as the factory calls it, for a user without any configuration."""
+    return git_for(tmp_path)
+
+
+def git_for(home: Path, **git_variables: str) -> Git:
+    """Return git as the factory calls it for a user who lives in `home`."""
+    variables = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)}
+    return git_of(Host(variables, git_variables))
+
+
+Run = Callable[..., Ended]
