@@ -183,7 +183,8 @@ def base_of(files: Files) -> tuple[BaseTree, dict[ObjectId, bytes]]:
     """Return the tree of `files` with every directory loaded, and its blobs."""
     made = spliced(BaseTree(EMPTY_TREE, {"": {}}), entries_of(files))
     blobs = [content for mode, content in map(_mode_and_content, files.values()) if mode != GITLINK]
-    base = around(made.root, files, made.objects.__getitem__)
+    objects = {EMPTY_TREE: b"", **made.objects}
+    base = around(made.root, files, objects.__getitem__)
     return base, {blob_id(content): content for content in blobs}
 
 

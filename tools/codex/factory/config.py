@@ -57,6 +57,8 @@ class LimitSettings(_Section):
     """Largest DIFF.patch, in bytes."""
     file_bytes: Annotated[int, Field(ge=1)] = 100 << 20
     """Largest file that a bundle may touch, in bytes."""
+    bundle_bytes: Annotated[int, Field(ge=1)] = 512 << 20
+    """Most that all files of one bundle together may inflate to, in bytes."""
 
 
 class Config(_Section):
@@ -76,6 +78,7 @@ class Config(_Section):
             on_blocked=self.integrate.on_blocked,
             patch_bytes=self.limits.patch_bytes,
             file_bytes=self.limits.file_bytes,
+            bundle_bytes=self.limits.bundle_bytes,
         )
 
     def digest(self) -> Digest:

@@ -266,7 +266,11 @@ class IntegratorStatus(Artifact):
 
 
 class OverlapRow(Artifact):
-    """One place where bundles meet. `lines` are lines of the base file, from 1, last included."""
+    """One place where bundles meet.
+
+    `lines` are lines of the base file, from 1, last included; where lines are only added, the one
+    that they follow.
+    """
 
     code: str
     path: PathText

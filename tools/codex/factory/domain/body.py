@@ -7,8 +7,11 @@ from typing import Literal
 from tools.codex.factory.domain.reader import PatchRefused, Reader
 
 NO_NEWLINE = b"\\ No newline at end of file"
-_HUNK = re.compile(rb"@@ -([0-9]+)(?:,([0-9]+))? \+([0-9]+)(?:,([0-9]+))? @@(?: .*)?", re.DOTALL)
-_BINARY = re.compile(rb"(literal|delta) (0|[1-9][0-9]*)")
+# git writes no count of 1, and no leading zero.
+_START = rb"(0|[1-9][0-9]{0,9})"
+_COUNT = rb"(?:,(0|[2-9]|[1-9][0-9]{1,9}))?"
+_HUNK = re.compile(rb"@@ -%b%b \+%b%b @@(?: .*)?" % (_START, _COUNT, _START, _COUNT), re.DOTALL)
+_BINARY = re.compile(rb"(literal|delta) (0|[1-9][0-9]{0,15})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ def _hunk_lines(reader: Reader, at: int, old_left: int, new_left: int) -> Hunk:
         else:
             raise PatchRefused(position + 1, f"{line[:60]!r} does not belong in a hunk")
         marks.append(mark)
+        if ends and not text:
+            raise PatchRefused(position + 1, "a last line without a byte in it")
         if ends and ((mark != 43 and old_left) or (mark != 45 and new_left)):
             raise PatchRefused(position + 2, "a file ends in the middle of the hunk")
         if old_left < 0 or new_left < 0:

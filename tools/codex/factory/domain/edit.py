@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from tools.codex.factory.domain.body import BinaryChunk, Body, Hunk, TextBody
 
+# Whole groups of five characters; the decoder needs some thirty bytes for each character.
+_PIECE = 5 << 14
+_MOST_OPERATIONS = 4_000_000
+
 
 class DoesNotApply(ValueError):
     """The body does not fit the blob that it is applied to."""
@@ -142,7 +146,8 @@ def _chunk_applied(before: bytes, chunk: BinaryChunk, file_bytes: int) -> bytes:
 
 def _inflated(chunk: BinaryChunk) -> bytes:
     try:
-        padded = base64.b85decode(chunk.base85)
+        pieces = range(0, len(chunk.base85), _PIECE)
+        padded = b"".join(base64.b85decode(chunk.base85[n : n + _PIECE]) for n in pieces)
     except ValueError as error:
         raise DoesNotApply(f"the binary patch is not base 85: {error}") from error
     deflated, padding = padded[: chunk.deflated_size], padded[chunk.deflated_size :]
@@ -176,9 +181,13 @@ def _delta_applied(before: bytes, delta: bytes, file_bytes: int) -> bytes:
 
 def _delta_body(before: bytes, delta: bytes, position: int, target: int) -> bytes:
     out = bytearray()
+    operations = 0
     while position < len(delta):
         operation = delta[position]
         position += 1
+        operations += 1
+        if operations > _MOST_OPERATIONS:
+            raise DoesNotApply(f"the binary delta holds more than {_MOST_OPERATIONS} operations")
         if operation & 0x80:
             offset, size, position = _copy_arguments(delta, position, operation)
             if offset + size > len(before):

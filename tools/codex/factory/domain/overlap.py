@@ -1,6 +1,5 @@
 """Bundles against each other: where two of them meet, found without comparing pairs."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -13,22 +12,36 @@ from tools.codex.factory.domain.patch import GITLINK, SYMLINK
 from tools.codex.factory.domain.path import ancestors, quoted
 from tools.codex.factory.domain.scope import Lock, global_file
 from tools.codex.factory.domain.shape import emptied
+from tools.codex.factory.domain.spelling import ChangesOf, Collision, collisions
 from tools.codex.factory.domain.tree import BaseTree
 
-ChangesOf = Mapping[WorkerId, tuple[Change, ...]]
 
-
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One place where bundles meet. `lines` are base lines, from 1, last included."""
+    """One place where bundles meet. `lines` are base lines, from 1, last included.
+
+    `sides` are the workers that meet: those of one side get along with each other here.
+    """
 
     path: str
     code: Code
-    workers: tuple[WorkerId, ...]
+    sides: tuple[tuple[WorkerId, ...], ...]
     lines: tuple[int, int] | None
     message: str
     hint: str
     blocks: bool
+
+    @property
+    def workers(self) -> tuple[WorkerId, ...]:
+        """Return everyone who is in this row, sorted."""
+        return tuple(sorted({worker for side in self.sides for worker in side}))
+
+    def sets_apart(self, worker: WorkerId, others: Iterable[WorkerId]) -> bool:
+        """Return whether this row forbids that `worker` is merged beside `others`."""
+        if not self.blocks or not any(worker in side for side in self.sides):
+            return False
+        against = {other for side in self.sides if worker not in side for other in side}
+        return len(self.sides) == 1 or not against.isdisjoint(others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +86,10 @@ def overlaps(
             if not any(row.blocks for row in met):
                 shared[path] = tuple(worker for worker, _ in several)
     rows += _file_directory(writers)
-    rows += _name_collisions(writers, changes_of, base)
+    rows += [_name_row(collision) for collision in collisions(changes_of, base)]
     rows += _global_files(writers)
     rows += _emptied_directories(changes_of, base)
     return Overlaps(tuple(sorted(set(rows), key=_row_order)), dict(sorted(shared.items())))
-
-
-def fold(path: str) -> str:
-    """Return what a file system that ignores case and Unicode form takes `path` for."""
-    if path.isascii():
-        return path.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
 def _row_order(row: Row) -> tuple[str, str, tuple[WorkerId, ...], tuple[int, int]]:
@@ -96,10 +102,11 @@ def _same_path(
     locks: Mapping[WorkerId, Lock],
     allow_identical: bool,
 ) -> list[Row]:
-    workers = tuple(worker for worker, _ in several)
-    not_sharing = [worker for worker in workers if not locks[worker].shares(path)]
+    sides = tuple((worker,) for worker, _ in several)
+    not_sharing = [worker for worker, _ in several if not locks[worker].shares(path)]
     if not_sharing:
-        return [_row(Code.OVERLAP_SAME_PATH, path, workers, *_unshared(path, several, not_sharing))]
+        said, hint = _unshared(path, several, not_sharing)
+        return [_row(Code.OVERLAP_SAME_PATH, path, sides, said, hint)]
     if allow_identical and len({change.new for _, change in several}) == 1:
         return []
     bodies = {worker: _text_edits(change) for worker, change in several}
@@ -107,13 +114,13 @@ def _same_path(
     if len(texts) < len(bodies):
         message = f"{_deeds(several)}; a shared file takes text edits only"
         hint = "let one worker write the path"
-        return [_row(Code.OVERLAP_SAME_PATH, path, workers, message, hint)]
+        return [_row(Code.OVERLAP_SAME_PATH, path, sides, message, hint)]
     return [
         Row(
             path=quoted(path),
             code=Code.OVERLAP_HUNKS,
-            workers=tuple(WorkerId(owner) for owner in clash.owners),
-            lines=(clash.start + 1, max(clash.end, clash.start + 1)),
+            sides=tuple((WorkerId(owner),) for owner in clash.owners),
+            lines=_lines(clash.start, clash.end),
             message=_hunk_message(clash.start, clash.end),
             hint="leave an untouched line between the edits, or let one worker make both",
             blocks=True,
@@ -136,12 +143,16 @@ def _deeds(several: list[tuple[WorkerId, Change]]) -> str:
     return ", ".join(f"{change.change_type} by {worker}" for worker, change in several)
 
 
+def _lines(start: int, end: int) -> tuple[int, int]:
+    """Return base lines from 1; where lines are only added, the one that they follow."""
+    return (start + 1, end) if end > start else (max(start, 1), max(start, 1))
+
+
 def _hunk_message(start: int, end: int) -> str:
-    if end <= start:
-        return f"both insert at line {start + 1} of the base"
-    if end == start + 1:
-        return f"edits touch at line {end} of the base"
-    return f"edits touch at lines {start + 1} to {end} of the base"
+    if end > start:
+        where = f"line {end}" if end == start + 1 else f"lines {start + 1} to {end}"
+        return f"edits touch at {where} of the base"
+    return f"lines are added at one place, {f'after line {start}' if start else 'at the top'}"
 
 
 def _text_edits(change: Change) -> tuple[Edit, ...] | None:
@@ -166,74 +177,18 @@ def _file_directory(writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]]) -
                 yield _row(
                     Code.OVERLAP_FILE_DIRECTORY,
                     path,
-                    tuple(sorted(here | there)),
+                    (here, there),
                     f"{', '.join(sorted(there))} makes {quoted(above)!r} a file, link or submodule",
                     "let one of them use another name",
                 )
 
 
-def _name_collisions(
-    writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]],
-    changes_of: ChangesOf,
-    base: BaseTree,
-) -> Iterable[Row]:
-    """Yield a row for each new name that some file system takes for another one."""
-    spelled: dict[str, tuple[str, WorkerId]] = {}
-    folded: dict[str, dict[str, list[str]]] = {}
-    for path, several in sorted(writers.items()):
-        for worker, change in several:
-            if change.old is None and change.new is not None:
-                yield from _collisions_of(path, worker, spelled, folded, changes_of, base)
-
-
-def _collisions_of(
-    path: RepoPath,
-    worker: WorkerId,
-    spelled: dict[str, tuple[str, WorkerId]],
-    folded: dict[str, dict[str, list[str]]],
-    changes_of: ChangesOf,
-    base: BaseTree,
-) -> Iterable[Row]:
-    for prefix in (*reversed(ancestors(path)), path):
-        if base.entry(prefix) is not None:
-            continue
-        key = fold(prefix)
-        other, owner = spelled.setdefault(key, (prefix, worker))
-        if other != prefix:
-            workers = tuple(sorted({worker, owner}))
-            yield _name_row(prefix, other, workers)
-            return
-        rival = _base_rival(prefix, folded, base)
-        if rival is not None and not _taken_away(rival, changes_of[worker], base):
-            yield _name_row(prefix, rival, (worker,))
-            return
-
-
-def _base_rival(prefix: str, folded: dict[str, dict[str, list[str]]], base: BaseTree) -> str | None:
-    above, _, name = prefix.rpartition("/")
-    directory = base.directories.get(above)
-    if directory is None:
-        return None
-    if above not in folded:
-        folded[above] = {}
-        for sibling in directory:
-            folded[above].setdefault(fold(sibling), []).append(sibling)
-    rivals = folded[above].get(fold(name), [])
-    return f"{above}/{rivals[0]}" if above and rivals else (rivals[0] if rivals else None)
-
-
-def _taken_away(path: str, changes: tuple[Change, ...], base: BaseTree) -> bool:
-    by_path = {change.path: change for change in changes}
-    own = by_path.get(RepoPath(path))
-    return (own is not None and own.new is None) or emptied(path, by_path, base)
-
-
-def _name_row(path: str, other: str, workers: tuple[WorkerId, ...]) -> Row:
+def _name_row(collision: Collision) -> Row:
     return _row(
         Code.OVERLAP_NAME,
-        path,
-        workers,
-        f"{quoted(other)!r} is the same name where case or Unicode form is ignored",
+        collision.name,
+        collision.sides,
+        f"{quoted(collision.other)!r} is the same name where case or Unicode form is ignored",
         "use one spelling",
     )
 
@@ -250,7 +205,7 @@ def _global_files(writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]]) -> 
             yield _row(
                 Code.OVERLAP_GLOBAL_FILE,
                 min(path_of.values()),
-                tuple(sorted(path_of)),
+                [[worker] for worker in sorted(path_of)],
                 f"{name} files act on other paths, so one worker alone may write them",
                 "let one worker make every change to them",
             )
@@ -275,7 +230,7 @@ def _emptied_directories(changes_of: ChangesOf, base: BaseTree) -> Iterable[Row]
             yield Row(
                 path=quoted(change.path),
                 code=Code.OVERLAP_EMPTIED,
-                workers=tuple(sorted({worker, emptier[above]})),
+                sides=((worker,), (emptier[above],)),
                 lines=None,
                 message=f"{emptier[above]} takes away all that was in {quoted(above)!r}",
                 hint="look whether the new file belongs where the others went",
@@ -283,25 +238,26 @@ def _emptied_directories(changes_of: ChangesOf, base: BaseTree) -> Iterable[Row]
             )
 
 
-def _row(code: Code, path: str, workers: tuple[WorkerId, ...], message: str, hint: str) -> Row:
+def _row(code: Code, path: str, sides: Iterable[Iterable[WorkerId]], said: str, hint: str) -> Row:
     return Row(
         path=quoted(path),
         code=code,
-        workers=workers,
+        sides=tuple(tuple(sorted(side)) for side in sides),
         lines=None,
-        message=message,
+        message=said,
         hint=hint,
         blocks=True,
     )
 
 
 def matrix(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
-    """Return, worker by worker, how many rows name both."""
+    """Return, worker by worker, in how many rows they meet."""
     found: dict[str, dict[str, int]] = {}
     for row in rows:
-        for one in row.workers:
-            for other in row.workers:
-                if one != other:
+        side_of = {worker: side for side in row.sides for worker in side}
+        for one in side_of:
+            for other in side_of:
+                if side_of[one] != side_of[other]:
                     line = found.setdefault(one, {})
                     line[other] = line.get(other, 0) + 1
     return found

@@ -10,7 +10,12 @@ from typing import Literal
 
 from tools.codex.factory.domain.body import BinaryBody, Body, TextBody, binary_chunk, hunks
 from tools.codex.factory.domain.identity import NULL_ID, ObjectId, RepoPath
-from tools.codex.factory.domain.path import path_bytes, path_from_bytes, unquoted_bytes
+from tools.codex.factory.domain.path import (
+    MAX_PATH_BYTES,
+    path_bytes,
+    path_from_bytes,
+    unquoted_bytes,
+)
 from tools.codex.factory.domain.reader import PatchLimits, PatchRefused, Reader
 
 Kind = Literal["add", "modify", "delete", "rename", "copy"]
@@ -21,6 +26,8 @@ SYMLINK = "120000"
 
 _INDEX = re.compile(rb"index ([0-9a-f]{40})\.\.([0-9a-f]{40})(?: ([0-7]{6}))?")
 _PERCENT = re.compile(rb"(?:100|[1-9]?[0-9])%")
+# A byte in quotes may take four.
+_LONGEST_NAME = 4 * MAX_PATH_BYTES + 8
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _HEADERS = (
     b"old mode ", b"new mode ", b"deleted file mode ", b"new file mode ",
@@ -88,7 +95,7 @@ def _section(reader: Reader) -> Section:
     body = _body(reader, old, new, GITLINK in (old_mode, new_mode))
     if body is not None and index is None:
         raise PatchRefused(start + 1, "content without a full index line (use --full-index)")
-    if index is None and not headers:
+    if index is None and not headers.keys() - {b"dissimilarity index "}:
         raise PatchRefused(start + 1, "the file does not change")
     return Section(
         kind=kind,
@@ -171,6 +178,8 @@ def _names(
 
 def _one_name(start: int, rest: bytes) -> bytes:
     """Return the one path that `a/path b/path` names twice."""
+    if len(rest) > 2 * _LONGEST_NAME:
+        raise PatchRefused(start + 1, f"a header of {len(rest)} bytes")
     if rest.startswith(b'"'):
         first = _QUOTED.match(rest)
         left = first.group() if first else rest
@@ -190,7 +199,7 @@ def _one_name(start: int, rest: bytes) -> bytes:
 
 
 def _header_says(rest: bytes, old: bytes, new: bytes, start: int) -> bool:
-    if b'"' not in rest:
+    if b'"' not in rest or len(rest) > 2 * _LONGEST_NAME:
         return rest == b"a/" + old + b" b/" + new
     if rest.startswith(b'"'):
         first = _QUOTED.match(rest)
@@ -203,6 +212,8 @@ def _header_says(rest: bytes, old: bytes, new: bytes, start: int) -> bool:
 
 def _plain(start: int, name: bytes) -> bytes:
     """Return a name as its bytes, whether git quoted it or not."""
+    if len(name) > _LONGEST_NAME:
+        raise PatchRefused(start + 1, f"a name of {len(name)} bytes")
     if not name.startswith(b'"'):
         return name
     try:

@@ -14,6 +14,8 @@ _LETTER = {code: letter for letter, code in _ESCAPE.items()}
 _QUOTED_TOKEN = re.compile(rb'\\([abtnvfr"\\]|[0-3][0-7]{2})|([^"\\\x00-\x1f\x7f]+)')
 _NEEDS_QUOTES = re.compile('[\x00-\x1f\x7f"\\\\\udc80-\udcff]')
 MAX_PATH_BYTES = 4096
+MAX_NAME_BYTES = 255
+MAX_PARTS = 200
 
 
 def repo_path(text: str) -> RepoPath:
@@ -21,17 +23,24 @@ def repo_path(text: str) -> RepoPath:
 
     Undecodable bytes stand in `text` as `surrogateescape` leaves them.
     """
+    said = _brief(text)
     if "\0" in text:
-        raise ValueError(f"{text!r} holds a NUL byte")
+        raise ValueError(f"{said} holds a NUL byte")
     if "\\" in text:
-        raise ValueError(f"{text!r} holds a backslash, a separator on Windows")
+        raise ValueError(f"{said} holds a backslash, a separator on Windows")
     parts = text.split("/")
     if "" in parts or "." in parts or ".." in parts:
-        raise ValueError(f"{text!r} is not a repository path (relative, like 'src/app.py')")
-    if len(text) > MAX_PATH_BYTES:
-        raise ValueError(f"{text[:60]!r}... is longer than {MAX_PATH_BYTES} characters")
-    if _may_hide_git(text) and any(_opens_git(part) for part in parts):
-        raise ValueError(f"{text!r} lies inside .git, or would on some file system")
+        raise ValueError(f"{said} is not a repository path (relative, like 'src/app.py')")
+    if len(parts) > MAX_PARTS or len(text) > MAX_PATH_BYTES:
+        raise ValueError(f"{said} is longer than {MAX_PARTS} folders or {MAX_PATH_BYTES} bytes")
+    try:
+        size = max(len(part.encode("utf-8", "surrogateescape")) for part in parts)
+    except UnicodeEncodeError:
+        raise ValueError(f"{said} holds half a character") from None
+    if size > MAX_NAME_BYTES:
+        raise ValueError(f"{said} holds a name longer than {MAX_NAME_BYTES} bytes")
+    if _may_hide_git(text) and any(opens_git(part) for part in parts):
+        raise ValueError(f"{said} lies inside .git, or would on some file system")
     return RepoPath(text)
 
 
@@ -46,9 +55,10 @@ def path_bytes(path: str) -> bytes:
 
 
 def quoted(path: str) -> str:
-    """Return `path` as git shows it with core.quotePath off: plain, or in C quotes where needed.
+    """Return `path` as artifacts show it: plain, or in git's C quotes where it must be.
 
-    A plain name never begins with a quote, so the two forms cannot be taken for each other.
+    Quoted are control characters, quotes, backslashes and bytes that are not UTF-8. A plain name
+    never begins with a quote, so the two forms cannot be taken for each other.
     """
     if not _NEEDS_QUOTES.search(path):
         return path
@@ -57,23 +67,25 @@ def quoted(path: str) -> str:
 
 def unquoted(text: str) -> str:
     """Return what `quoted` was given; raise ValueError where `text` is not in its grammar."""
-    if not text.startswith('"'):
-        if _NEEDS_QUOTES.search(text):
-            raise ValueError(f"{text!r} needs git's quotes")
-        return text
-    return unquoted_bytes(path_bytes(text)).decode("utf-8", "surrogateescape")
+    path = text
+    if text.startswith('"'):
+        raw = unquoted_bytes(text.encode("utf-8", "replace"))
+        path = raw.decode("utf-8", "surrogateescape")
+    if quoted(path) != text:
+        raise ValueError(f"{_brief(text)} is not quoted as it should be: one path, one text")
+    return path
 
 
 def unquoted_bytes(raw: bytes) -> bytes:
     """Return the bytes inside git's C quotes; raise ValueError where the quoting is not git's."""
     if len(raw) < 2 or raw[:1] != b'"' or raw[-1:] != b'"':
-        raise ValueError(f"{raw!r} is not quoted as git quotes")
+        raise ValueError(f"{_brief(raw)} is not quoted as git quotes")
     out = bytearray()
     position, end = 1, len(raw) - 1
     while position < end:
         token = _QUOTED_TOKEN.match(raw, position, end)
         if token is None:
-            raise ValueError(f"{raw!r} holds an escape that git does not write")
+            raise ValueError(f"{_brief(raw)} holds an escape that git does not write")
         escape, plain = token.groups()
         if plain is not None:
             out += plain
@@ -96,6 +108,21 @@ def ancestors(path: str) -> list[str]:
     return found
 
 
+def plain_name(part: str) -> str:
+    """Return what HFS+ and NTFS may take the name of one file for."""
+    return _HFS_IGNORED.sub("", part).lower().split(":")[0].rstrip(" .")
+
+
+def opens_git(part: str) -> bool:
+    """Return whether git's own rules for HFS+ and NTFS would open `.git` by this name."""
+    name = plain_name(part)
+    return name == ".git" or _NTFS_SHORT_GIT.fullmatch(name) is not None
+
+
+def _brief(text: str | bytes) -> str:
+    return repr(text) if len(text) <= 120 else repr(text[:100]) + "..."
+
+
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code >= 0xDC80:
@@ -105,9 +132,3 @@ def _escaped(match: re.Match[str]) -> str:
 
 def _may_hide_git(text: str) -> bool:
     return not text.isascii() or "git" in text.lower()
-
-
-def _opens_git(part: str) -> bool:
-    """True where git's own rules for HFS+ and NTFS would open `.git` by this name."""
-    name = _HFS_IGNORED.sub("", part).lower().split(":")[0].rstrip(" .")
-    return name == ".git" or _NTFS_SHORT_GIT.fullmatch(name) is not None

@@ -1,21 +1,33 @@
 """Git's own path patterns (as in .gitignore), case-sensitive, from the repository root."""
 
 import functools
+import re
 from dataclasses import dataclass
 
 from pathspec import GitIgnoreSpec
 
 from tools.codex.factory.domain.path import ancestors
 
-_SPECIAL = frozenset("*?[]\\!")
+_SPECIAL = frozenset("*?[\\")
+_UNESCAPED = re.compile(r"\\(.)|([*?\[\\])", re.DOTALL)
+# The matcher's regular expressions treat a newline as the end; no pattern can name this one.
+_NEWLINE = str.maketrans("\n", "\x01")
 
 
 def pattern(text: str) -> str:
-    """Return `text` as a pattern; raise ValueError where it can match nothing."""
+    """Return `text` as a pattern; raise ValueError where it can match nothing, or means too much.
+
+    Refused is also what git and the matcher read differently.
+    """
     if text.startswith("#"):
         raise ValueError(f"{text!r} is a comment in git's pattern rules (write '\\{text}')")
-    if not text.strip("/ "):
+    parts = text.removeprefix("!").removeprefix("/").removesuffix("/").split("/")
+    if not "".join(parts).strip():
         raise ValueError(f"{text!r} names no path")
+    if {"", ".", ".."} & set(parts):
+        raise ValueError(f"{text!r} matches nothing: no path in git has such a part")
+    if text.endswith("/**/") or "***" in text or "[[:" in text or text.count("[") > text.count("]"):
+        raise ValueError(f"{text!r} is a pattern that programs read differently; write it plainer")
     try:
         GitIgnoreSpec.from_lines([text])
     except ValueError as error:
@@ -27,36 +39,48 @@ def pattern(text: str) -> str:
 class Patterns:
     """A list of patterns; the last that matches decides, `!` takes back."""
 
-    texts: tuple[str, ...]
     exact: frozenset[str]
     """Paths that a pattern without wildcards names, with all below them."""
     rest: tuple[str, ...]
     """What only the pattern matcher can answer."""
+    named: frozenset[str]
+    """The paths that a pattern is, letter by letter."""
 
     def match(self, path: str) -> bool:
         """Return whether a pattern matches `path` or a directory above it."""
         if self.exact and (path in self.exact or not self.exact.isdisjoint(ancestors(path))):
             return True
-        return bool(self.rest) and _spec(self.rest).match_file(path)
+        return bool(self.rest) and _spec(self.rest).match_file(path.translate(_NEWLINE))
 
     def name(self, path: str) -> bool:
         """Return whether a pattern is this very path: no wildcard, no directory above it."""
-        return any(text.removeprefix("/") == path for text in self.texts)
+        return path in self.named and self.match(path)
 
 
 def patterns(texts: tuple[str, ...]) -> Patterns:
     """Return `texts` ready to match."""
     # Compiling a pattern costs 0.1 ms; a plan of exact paths needs none. `!` makes order matter.
     ordered = any(text.startswith("!") for text in texts)
-    plain = () if ordered else tuple(text for text in texts if _is_exact(text))
-    rest = tuple(text for text in texts if text not in plain)
-    return Patterns(texts, frozenset(text.removeprefix("/") for text in plain), rest)
+    exact = frozenset() if ordered else frozenset(text for text in texts if _is_exact(text))
+    literals = (_literal(text.removeprefix("/")) for text in texts if not text.startswith("!"))
+    return Patterns(
+        exact=frozenset(text.removeprefix("/") for text in exact),
+        rest=tuple(text for text in texts if text not in exact),
+        named=frozenset(literal for literal in literals if literal is not None),
+    )
 
 
 def _is_exact(text: str) -> bool:
     if text != text.strip() or text.endswith("/") or not _SPECIAL.isdisjoint(text):
         return False
     return "/" in text and "//" not in text
+
+
+def _literal(text: str) -> str | None:
+    """Return the one path that a pattern without wildcards is, its escapes taken back."""
+    if any(match[2] is not None for match in _UNESCAPED.finditer(text)):
+        return None
+    return _UNESCAPED.sub(lambda match: match[1], text)
 
 
 @functools.lru_cache(maxsize=1024)

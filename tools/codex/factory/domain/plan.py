@@ -11,6 +11,7 @@ from tools.codex.factory.domain.document import NotStrictJson, canonical, strict
 from tools.codex.factory.domain.identity import RunId, digest_of, worker_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.pattern import pattern
+from tools.codex.factory.domain.reader import PatchLimits
 
 SOURCES = ("command", "agent", "patch", "branch", "bundle", "external")
 ADOPTED = ("patch", "branch", "bundle")
@@ -120,6 +121,15 @@ class Policy(Artifact):
     on_blocked: Literal["strict", "exclude"] = "strict"
     patch_bytes: int = 256 << 20
     file_bytes: int = 100 << 20
+    bundle_bytes: int = 512 << 20
+
+    def limits(self) -> PatchLimits:
+        """Return how much a patch may hold."""
+        return PatchLimits(
+            patch_bytes=self.patch_bytes,
+            file_bytes=self.file_bytes,
+            bundle_bytes=self.bundle_bytes,
+        )
 
 
 class Pin(Artifact):

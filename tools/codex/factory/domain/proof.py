@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tools.codex.factory.domain.body import BinaryBody, Body, TextBody
 from tools.codex.factory.domain.change import Change
-from tools.codex.factory.domain.edit import DoesNotApply, applied
+from tools.codex.factory.domain.edit import DoesNotApply, applied, split_lines
 from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order
 from tools.codex.factory.domain.identity import (
     EMPTY_BLOB,
@@ -57,10 +57,17 @@ def prove(
     """Apply each section exactly to the blob it names and hold the result to its declared id."""
     findings: list[Finding] = []
     changes: dict[RepoPath, Change] = {}
+    left = limits.bundle_bytes
     for section in patch.sections:
         try:
+            left -= _inflated_bytes(section)
+            if left < 0:
+                raise _Refused(
+                    Code.TOO_LARGE, f"the bundle inflates to more than {limits.bundle_bytes} bytes"
+                )
             for change in _changes(section, base, blobs, limits):
                 changes[change.path] = _joined(changes.get(change.path), change)
+                left -= len(change.content or b"")
         except _Refused as refused:
             subject = f"{worker}: {quoted(section.path)}"
             findings.append(blocking(refused.code, subject, str(refused), _HINTS[refused.code]))
@@ -74,7 +81,7 @@ _HINTS = {
     Code.PATCH_DOES_NOT_APPLY: "make the patch again with `git diff --binary --full-index`",
     Code.PATCH_RESULT_DIFFERS: "make the patch again with `git diff --binary --full-index`",
     Code.PATCH_PATH_TWICE: "write each path once",
-    Code.TOO_LARGE: "raise limits.file_bytes, or leave the file out",
+    Code.TOO_LARGE: "raise limits.file_bytes or limits.bundle_bytes, or leave the file out",
 }
 
 
@@ -92,10 +99,10 @@ def _changes(
         there = base.entry(section.new)
         if there is not None and there.mode != DIRECTORY:
             raise _Refused(Code.PATCH_BASE_DIFFERS, "the base already has this path")
-        added = _change(section, section.new, None, new, content)
+        added = _whole(section.new, None, new, content)
         if section.kind == "copy":
             return [added]
-        return [_change(section, section.old, old, None, None), added]
+        return [_whole(section.old, old, None, _content(old, blobs)), added]
     return [_change(section, section.new, old, new, content)]
 
 
@@ -104,7 +111,7 @@ def _checked_base(section: Section, base: BaseTree) -> Entry | None:
     if section.old is None:
         assert section.new is not None
         entry = base.entry(section.new)
-        # A deletion of the same path may stand beside: _joined and _shape_findings judge that.
+        # A deletion of the same path may stand beside: _joined and shape_findings judge that.
         if entry is not None and entry.mode[:3] == (section.new_mode or "")[:3]:
             raise _Refused(Code.PATCH_BASE_DIFFERS, "the base already has this path")
         return None
@@ -169,7 +176,8 @@ def _gitlink(section: Section, old: Entry | None) -> ObjectId:
 
 def _check_gitlink_body(section: Section, want_old: bytes, want_new: bytes) -> None:
     hunks = section.body.hunks if isinstance(section.body, TextBody) else ()
-    said = (b"".join(hunks[0].old), b"".join(hunks[0].new)) if len(hunks) == 1 else (b"", b"")
+    whole = len(hunks) == 1 and hunks[0].at == 0
+    said = (b"".join(hunks[0].old), b"".join(hunks[0].new)) if whole else (b"", b"")
     if said != (want_old, want_new):
         raise _Refused(Code.PATCH_DOES_NOT_APPLY, "the hunk does not name the submodule's commits")
 
@@ -222,6 +230,34 @@ def _change(
         insertions=plus,
         deletions=minus,
     )
+
+
+def _whole(
+    path: RepoPath | None, old: Entry | None, new: Entry | None, content: bytes | None
+) -> Change:
+    """Return one half of a rename or copy, counted as git counts a whole file come or gone."""
+    assert path is not None
+    gitlink = GITLINK in (old.mode if old else "", new.mode if new else "")
+    # git takes a file for binary where its first 8000 bytes hold a NUL.
+    binary = content is not None and b"\0" in content[:8000]
+    lines = 1 if gitlink else 0 if binary else len(split_lines(content or b""))
+    return Change(
+        path=path,
+        old=old,
+        new=new,
+        content=content if new is not None else None,
+        body=None,
+        binary=binary,
+        insertions=lines if new is not None else 0,
+        deletions=lines if new is None else 0,
+    )
+
+
+def _inflated_bytes(section: Section) -> int:
+    """Return how many bytes a section says that it inflates to."""
+    if not isinstance(section.body, BinaryBody):
+        return 0
+    return section.body.forward.size + section.body.reverse.size
 
 
 def _joined(before: Change | None, change: Change) -> Change:

@@ -14,10 +14,11 @@ class PatchRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PatchLimits:
-    """How much one patch may hold. Sizes in bytes, of the whole patch and of one file in it."""
+    """How much one patch may hold, in bytes: itself, one file of it, all that it inflates to."""
 
     patch_bytes: int = 256 << 20
     file_bytes: int = 100 << 20
+    bundle_bytes: int = 512 << 20
     sections: int = 100_000
 
 

@@ -1,7 +1,7 @@
 """A bundle against its scope lock: may this worker write these paths?"""
 
 import functools
-import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,10 +9,18 @@ from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.finding import Code, Finding, blocking, note
 from tools.codex.factory.domain.identity import RepoPath, WorkerId
 from tools.codex.factory.domain.patch import GITLINK, SYMLINK
-from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.domain.path import opens_git, plain_name, quoted
 from tools.codex.factory.domain.pattern import Patterns, patterns
 
 GLOBAL_FILES = frozenset({".gitattributes", ".gitmodules", ".lfsconfig"})
+# What NTFS makes of the long names; the second form is for when the first four are taken.
+_SHORT_OF = {
+    "gitatt": ".gitattributes",
+    "gi7d29": ".gitattributes",
+    "gitmod": ".gitmodules",
+    "gi7eba": ".gitmodules",
+}
+_NTFS_SHORT = re.compile(rf"({'|'.join(_SHORT_OF)})~[0-9]+")
 _AUTOMATION = patterns(
     (
         ".github/workflows/", ".github/actions/", "/.gitlab-ci.yml", "/.gitlab/ci/", ".circleci/",
@@ -91,8 +99,11 @@ def sensitive(change: Change) -> str | None:
 @functools.lru_cache(maxsize=65536)
 def global_file(path: str) -> str | None:
     """Return which of git's global files `path` is on some file system, or None."""
-    name = path.rpartition("/")[2].casefold().split(":")[0].rstrip(" .")
-    return name if name in GLOBAL_FILES else None
+    name = plain_name(path.rpartition("/")[2])
+    if name in GLOBAL_FILES:
+        return name
+    short = _NTFS_SHORT.fullmatch(name)
+    return _SHORT_OF[short[1]] if short else None
 
 
 def _path_findings(
@@ -122,20 +133,24 @@ def _path_findings(
                 "take the path out of the patch, or `deny` less in the plan",
             )
         ]
+    found: list[Finding] = []
     if not held.allow.match(path) and not held.shared.match(path):
-        return [_outside(subject, path, requests, granted)]
+        found.append(_outside(subject, path, requests, granted))
+        if found[0].blocks:
+            return found
     why = sensitive(change)
     if why is None:
-        return []
+        return found
     if held.allow.name(path) or held.shared.name(path):
         return [note(Code.SCOPE_SENSITIVE_ALLOWED, subject, f"it is {why}; the lock names it")]
     return [
+        *found,
         blocking(
             Code.SCOPE_SENSITIVE,
             subject,
             f"it is {why}; only a pattern that names this very path allows it",
             f"add '/{quoted(path)}' to `allow` in the plan, or take it out of the patch",
-        )
+        ),
     ]
 
 
@@ -165,11 +180,15 @@ def _outside(
 
 
 def _leaves_the_tree(path: str, target: str) -> bool:
-    if target.startswith("/") or "\\" in target or target[1:2] == ":":
+    """True unless the target is a path inside the tree, whatever other links there are.
+
+    `..` is trusted only at the front: after a name that may itself be a link it leads anywhere.
+    """
+    parts = target.split("/")
+    up = next((n for n, part in enumerate(parts) if part != ".."), len(parts))
+    if not target or target.startswith("/") or "\\" in target or target[1:2] == ":":
         return True
-    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    parts = resolved.casefold().split("/")
-    return parts[0] == ".." or ".git" in parts
+    return up > path.count("/") or ".." in parts[up:] or any(opens_git(part) for part in parts)
 
 
 def _subject(worker: WorkerId, path: RepoPath) -> str:

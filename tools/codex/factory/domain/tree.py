@@ -89,6 +89,8 @@ def spliced(base: BaseTree, entries: Mapping[RepoPath, Entry | None]) -> Spliced
 
     The entries must fit each other: no path below another that is a file.
     """
+    if not entries:
+        return Spliced(base.root, {})
     pending: dict[str, dict[str, Entry | None]] = {"": {}}
     for written, entry in entries.items():
         above, _, name = written.rpartition("/")

@@ -14,7 +14,6 @@ from tools.codex.factory.domain.overlap import Overlaps, overlaps
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, scope_lock
 from tools.codex.factory.domain.proof import Proven, prove, touched_paths, wanted_blobs
-from tools.codex.factory.domain.reader import PatchLimits
 from tools.codex.factory.domain.scope import Lock, lock, scope_findings
 from tools.codex.factory.domain.tree import BaseTree, around, spliced
 
@@ -62,7 +61,7 @@ def judge(
     objects: BaseObjects,
 ) -> Judgement:
     """Return the judgement of sealed bundles, read against the base tree `base_root`."""
-    limits = PatchLimits(patch_bytes=plan.policy.patch_bytes, file_bytes=plan.policy.file_bytes)
+    limits = plan.policy.limits()
     entries = {WorkerId(entry.id): entry for entry in plan.workers}
     found: dict[WorkerId, list[Finding]] = {}
     bundles: dict[WorkerId, Bundle] = {}
@@ -119,8 +118,7 @@ def _included(
         return tuple(clean) if len(clean) == len(found) and not rows else ()
     kept: list[WorkerId] = []
     for worker in clean:
-        mine = [row for row in rows if worker in row.workers]
-        if all(len(row.workers) > 1 and not set(row.workers) & set(kept) for row in mine):
+        if not any(row.sets_apart(worker, kept) for row in rows):
             kept.append(worker)
     return tuple(kept)
 

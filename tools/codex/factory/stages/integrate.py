@@ -1,7 +1,7 @@
 """Judge again, merge, prove: what the sealed bundles of a run come to."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.codex.factory.domain.artifact import Manifest, Proof
@@ -14,7 +14,7 @@ from tools.codex.factory.domain.patch import scan
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.proof import prove, touched_paths, wanted_blobs
-from tools.codex.factory.domain.reader import PatchLimits, PatchRefused
+from tools.codex.factory.domain.reader import PatchRefused
 from tools.codex.factory.domain.result import Integration
 from tools.codex.factory.domain.tree import around
 from tools.codex.factory.domain.verdict import Judgement
@@ -107,15 +107,17 @@ def _read_back(
     patch: bytes, base_tree: ObjectId, merged: Merged, plan: Plan, objects: Objects
 ) -> tuple[tuple[Change, ...], str]:
     """Return what git's patch changes, and where that is not what was merged."""
-    file_bytes = plan.policy.file_bytes
     # The whole may be larger than any one bundle; a file of it may not.
-    limits = PatchLimits(patch_bytes=len(patch), file_bytes=file_bytes, sections=len(patch))
+    most = plan.policy.bundle_bytes * (len(plan.workers) + 1)
+    limits = replace(
+        plan.policy.limits(), patch_bytes=len(patch), sections=len(patch), bundle_bytes=most
+    )
     try:
         said = scan(patch, limits)
     except PatchRefused as refused:
         return (), str(refused)
     base = around(base_tree, touched_paths(said), objects.tree)
-    blobs = objects.blobs(wanted_blobs(said, base), limit=file_bytes)
+    blobs = objects.blobs(wanted_blobs(said, base), limit=limits.file_bytes)
     again = prove(said, base, blobs, worker=INTEGRATOR, limits=limits)
     if again.findings:
         return (), again.findings[0].message

@@ -20,7 +20,7 @@ from tools.codex.factory.domain.identity import ObjectId, RepoPath, WorkerId, di
 from tools.codex.factory.domain.patch import scan
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, scope_lock
 from tools.codex.factory.domain.proof import prove, touched_paths, wanted_blobs
-from tools.codex.factory.domain.reader import PatchLimits, PatchRefused
+from tools.codex.factory.domain.reader import PatchRefused
 from tools.codex.factory.domain.result import records
 from tools.codex.factory.domain.tree import Entry, around, spliced
 from tools.codex.factory.errors import RepositoryError
@@ -155,7 +155,7 @@ def _tree(
 def _proven(
     worker: WorkerId, content: bytes, plan: Plan, base: Base, objects: Objects
 ) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
-    limits = PatchLimits(patch_bytes=plan.policy.patch_bytes, file_bytes=plan.policy.file_bytes)
+    limits = plan.policy.limits()
     try:
         patch = scan(content, limits)
     except PatchRefused as refused:
