@@ -53,7 +53,7 @@ def _spellings(changes_of: ChangesOf) -> dict[str, dict[str, set[WorkerId]]]:
 
 
 def _collisions_of(spelled: Mapping[str, set[WorkerId]], rivals: "_Rivals") -> Iterator[Collision]:
-    """Yield the collisions of one folded name: workers against each other, and each against the base."""
+    """Yield the collisions of one folded name, among workers and with the base."""
     names = sorted(spelled)
     new = [name for name in names if rivals.is_new(name)]
     # Names that differ in their folders only collide where the folders do.
