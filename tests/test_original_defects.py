@@ -364,7 +364,7 @@ def test_defect_18_a_changed_ledger_is_noticed_by_every_later_reader(work: Work)
     ended = work.factory("ledger-replay")
 
     assert ended.exit_code == 1
-    assert "it is not the line that was written" in ended.stderr
+    assert "it does not follow from the line before it" in ended.stderr
 
 
 def test_defect_19_a_torn_last_line_stops_nothing(work: Work) -> None:

@@ -179,6 +179,10 @@ def _flat(nested: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
 def _file_layer(work_tree: Path, explicit: Path | None) -> Layer | None:
     path = explicit or work_tree / CONFIG_FILE
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(
+                f"configuration file {str(path)!r} is no plain file", hint="put a JSON file there"
+            )
         content = path.read_bytes()
     except FileNotFoundError:
         if explicit is None:
@@ -199,12 +203,17 @@ def _file_layer(work_tree: Path, explicit: Path | None) -> Layer | None:
         raise ConfigurationError(f"{shown}: not an object", hint="the file is one JSON object")
     found: dict[str, object] = {}
     for section, content_of in document.items():
-        if section not in Config.model_fields or not isinstance(content_of, dict):
-            sections = Config.model_fields
+        sections = Config.model_fields
+        if section in sections and not isinstance(content_of, dict):
+            raise ConfigurationError(
+                f"setting {section!r} is {content_of!r} ({shown}), not an object",
+                hint=f"its settings are {', '.join(k for k in keys() if k.startswith(section))}",
+            )
+        if section not in sections:
             raise ConfigurationError(
                 f"unknown setting {section!r} ({shown})", hint=did_you_mean(section, sections)
             )
-        found |= {f"{section}.{key}": value for key, value in content_of.items()}
+        found |= {f"{section}.{key}": value for key, value in dict(content_of).items()}
     return Layer(shown, found, {})
 
 
@@ -239,7 +248,7 @@ def _typed(default: object, text: str) -> object:
     """Return `text` as the type of `default`; a text that does not fit is left for the model."""
     if isinstance(default, bool):
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
-    if isinstance(default, int) and text.isascii() and text.isdigit():
+    if isinstance(default, int) and text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
     return text
 

@@ -1,5 +1,7 @@
 """Start a child, feed it, read it, end it. The only importer of subprocess."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -52,9 +54,9 @@ class Conversation:
         assert self._child.stdin is not None
         with suppress(BrokenPipeError):
             self._child.stdin.close()
-        code = self._child.wait()
+        _end(self._child, kill=False)
         self._stderr.seek(0)
-        return Completed(code, b"", self._stderr.read())
+        return Completed(self._child.returncode, b"", self._stderr.read())
 
 
 def run(
@@ -67,8 +69,8 @@ def run(
     """Run `argv` to its end with nothing but `env`, and return what came of it."""
     try:
         done = subprocess.run(argv, input=feed, capture_output=True, env=env, cwd=cwd, check=False)
-    except FileNotFoundError as error:
-        raise _not_on_path(argv[0], cwd) from error
+    except OSError as error:
+        raise _not_started(argv[0], cwd, error) from error
     return Completed(done.returncode, done.stdout, done.stderr)
 
 
@@ -87,21 +89,38 @@ def conversation(
             cwd=cwd,
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise _not_on_path(argv[0], cwd) from error
+    except OSError as error:
+        raise _not_started(argv[0], cwd, error) from error
     try:
         yield Conversation(child, stderr)
     finally:
-        if child.poll() is None:
-            child.kill()
-        child.wait()
+        _end(child, kill=True)
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
 
 
-def _not_on_path(program: str, cwd: Path) -> UnfitHost:
+def _end(child: "subprocess.Popen[bytes]", *, kill: bool) -> None:
+    """Wait for the child, or kill it, and leave nothing that it started in its session behind."""
+    if child.returncode is not None:
+        return
+    if not kill and hasattr(os, "waitid"):
+        # Not reaped yet, so its number still names its own group and no other.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    elif not kill:
+        child.wait()
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _not_started(program: str, cwd: Path, error: OSError) -> UnfitHost:
     if not cwd.is_dir():
         return UnfitHost(f"the folder {str(cwd)!r} is gone", hint="run the command again")
-    return UnfitHost(f"program {program!r} is not on PATH", hint=f"install {program}")
+    if isinstance(error, FileNotFoundError):
+        return UnfitHost(f"program {program!r} is not on PATH", hint=f"install {program}")
+    return UnfitHost(
+        f"program {program!r} cannot be started: {error.strerror}", hint="look at its permissions"
+    )

@@ -29,9 +29,7 @@ def _add_launch(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--plan", metavar="FILE", help="the plan (factory.plan.toml)")
     parser.add_argument("--run-id", metavar="ID", help="name the run, or continue it")
-    parser.add_argument(
-        "--workers", metavar="A,B", default="", help="only these workers of the plan"
-    )
+    parser.add_argument("--workers", metavar="A,B", help="only these workers of the plan")
 
 
 def run_oneshot(call: Call) -> int:
@@ -114,13 +112,25 @@ def _request(arguments: argparse.Namespace) -> "Request":
         base_ref=arguments.base_ref,
         plan_file=arguments.plan,
         run_id=arguments.run_id,
-        workers=tuple(name for name in arguments.workers.split(",") if name),
+        workers=_names(arguments.workers),
     )
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    from tools.codex.factory.errors import UsageError
+
+    if text is None:
+        return ()
+    names = tuple(name for name in text.split(",") if name)
+    if not names:
+        raise UsageError(f"--workers {text!r} names no worker", hint="like --workers A,B")
+    return names
 
 
 def _answer(
     call: Call, ground: "Session", status: "IntegratorStatus", notes: tuple[str, ...]
 ) -> int:
+    from tools.codex.factory.domain.path import quoted
     from tools.codex.factory.domain.result import run_answer
     from tools.codex.factory.pipelines.record import report_file
     from tools.codex.factory.render.tables import status_text
@@ -131,9 +141,9 @@ def _answer(
         if finding.severity == "blocks":
             call.screen.say(f"{shown(finding.subject)}: {shown(finding.message)}")
     line = status_text(status.status)
-    line.append(f"  {report}")
+    line.append(f"  {shown(str(report))}")
     call.screen.show(line)
-    answer = run_answer(call.arguments.command, status, str(report))
+    answer = run_answer(call.arguments.command, status, quoted(str(report)))
     call.screen.document(answer.model_copy(update={"notes": notes}))
     return status.exit_code
 

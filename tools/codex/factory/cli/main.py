@@ -1,6 +1,7 @@
 """Parse, dispatch; every ending becomes one exit code."""
 
 import argparse
+import io
 import os
 import re
 import signal
@@ -40,14 +41,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         sys.stderr.write("factory: Windows lacks the file locks that factory stands on\n")
         return 20
+    # A path may hold bytes that are no text; an answer that shows one must not fail on it.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _run(words)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        # The reader of our answer went away; that is its right.
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):
+            # The reader of our answer went away; that is its right.
+            return 0
+        sys.stderr.write(f"factory: cannot write the answer: {error.strerror}\n")
+        return 1
 
 
 def _run(words: list[str]) -> int:

@@ -7,6 +7,7 @@ from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
 
 def run_print_report(call: Call) -> int:
     """Print a run's FINAL_REPORT.txt."""
+    from tools.codex.factory.domain.path import quoted
     from tools.codex.factory.domain.result import ReportAnswer, run_answer
     from tools.codex.factory.pipelines.record import (
         integrator_status,
@@ -19,7 +20,7 @@ def run_print_report(call: Call) -> int:
     run = recorded_run(ground, call.arguments.run_id)
     status, text = integrator_status(run.directory), report_text(run.directory)
     call.screen.say(text.removesuffix("\n"))
-    answer = run_answer("print-report", status, str(report_file(ground, status.run_id)))
+    answer = run_answer("print-report", status, quoted(str(report_file(ground, status.run_id))))
     said = {**answer.model_dump(), "exit_code": 0, "text": text}
     call.screen.document(ReportAnswer.model_validate(said, strict=False))
     return 0
@@ -82,10 +83,9 @@ def run_ledger_replay(call: Call) -> int:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a count from 1")
-    return number
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a count from 1")
+    return int(text)
 
 
 PRINT_REPORT = CliCommand(

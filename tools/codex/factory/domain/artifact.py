@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tools.codex.factory.domain.finding import Finding
+from tools.codex.factory.domain.finding import Code, Finding
 from tools.codex.factory.domain.identity import digest, object_id, run_id, worker_id
 from tools.codex.factory.domain.path import repo_path, unquoted
 
@@ -147,7 +147,7 @@ class LogIndex(Artifact):
 class FindingRecord(Artifact):
     """A finding as artifacts and `--json` show it."""
 
-    code: str
+    code: Annotated[str, AfterValidator(Code)]
     severity: Literal["note", "blocks"]
     subject: str
     message: str

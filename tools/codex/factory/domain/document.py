@@ -29,6 +29,14 @@ def parse(model: type[Model], content: bytes) -> Model:
     return model.model_validate_json(content)
 
 
+def parse_canonical(model: type[Model], content: bytes) -> Model:
+    """Return `content` as `parse` does; raise NotStrictJson where its bytes are not canonical."""
+    document = parse(model, content)
+    if canonical(document) != content:
+        raise NotStrictJson("its bytes are not the ones that the factory writes")
+    return document
+
+
 def strict_json(content: bytes) -> object:
     """Return the JSON document in `content`; raise NotStrictJson saying why it is none."""
     try:

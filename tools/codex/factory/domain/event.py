@@ -80,6 +80,8 @@ class RunView:
     events: int
     status_digest: str
     seals: Mapping[str, str]
+    begun: Mapping[str, str]
+    """Digests of manifest and plan, as recorded when the run began."""
 
 
 def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[LedgerLine, bytes]:
@@ -120,7 +122,7 @@ def replay(lines: Iterable[LedgerLine]) -> dict[str, RunView]:
     for line in lines:
         if line.run_id:
             before = views.get(line.run_id) or RunView(
-                line.run_id, "PENDING", line.ts_utc, line.ts_utc, None, 0, "", {}
+                line.run_id, "PENDING", line.ts_utc, line.ts_utc, None, 0, "", {}, {}
             )
             views[line.run_id] = _after(before, line)
     return views
@@ -129,8 +131,10 @@ def replay(lines: Iterable[LedgerLine]) -> dict[str, RunView]:
 def _after(view: RunView, line: LedgerLine) -> RunView:
     view = replace(view, last=line.ts_utc, events=view.events + 1)
     match line.event_type:
-        case EventType.RUN_START | EventType.RUN_CONTINUED | EventType.INTEGRATE_START:
-            return replace(view, status="PENDING", ended=None)
+        case EventType.RUN_START:
+            return replace(view, begun=line.hashes)
+        case EventType.RUN_CONTINUED | EventType.INTEGRATE_START:
+            return replace(view, status="PENDING", ended=None, status_digest="")
         case EventType.BUNDLE_SEALED:
             worker, seal = line.actor, line.hashes.get("seal", "")
             return replace(view, seals={**view.seals, worker: seal})

@@ -33,6 +33,8 @@ def run_id(text: str) -> RunId:
         )
     if _DEVICE.fullmatch(text):
         raise ValueError(f"{text!r} is a device name on Windows")
+    if text.startswith("factory_ledger"):
+        raise ValueError(f"{text!r} is a name of the ledger")
     if text.endswith("."):
         raise ValueError(f"{text!r} ends in a dot, which Windows drops")
     return RunId(text)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from tools.codex.factory.domain.artifact import Artifact, DigestText, ObjectIdText, ScopeLock
-from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
+from tools.codex.factory.domain.document import canonical, strict_json
 from tools.codex.factory.domain.identity import RunId, digest_of, worker_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.pattern import pattern
@@ -49,15 +49,15 @@ class WorkerEntry(Artifact):
 
     id: Annotated[str, AfterValidator(worker_id)]
     task: str | None = None
-    task_file: str | None = None
+    task_file: LineText | None = None
     allow: tuple[PatternText, ...] = ()
     deny: tuple[PatternText, ...] = ()
     shared: tuple[PatternText, ...] = ()
     command: Argv | None = None
-    agent: str | None = None
-    patch: str | None = None
-    branch: str | None = None
-    bundle: str | None = None
+    agent: LineText | None = None
+    patch: LineText | None = None
+    branch: LineText | None = None
+    bundle: LineText | None = None
     external: bool | None = None
     setup: tuple[Argv, ...] = ()
     timeout: Duration | None = None
@@ -215,7 +215,8 @@ def _document(content: bytes, name: str) -> dict[str, object]:
             document = strict_json(content)
         else:
             document = tomllib.loads(content.decode("utf-8"))
-    except (NotStrictJson, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # tomllib lets numbers of any length and tables of any depth fail as they may.
         kind = "JSON" if name.endswith(".json") else "TOML"
         raise PlanRefused(f"{name}: {error}", hint=f"a plan is one {kind} file") from error
     if not isinstance(document, dict):

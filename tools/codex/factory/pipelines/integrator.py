@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal
 from tools.codex.factory.config import Host
 from tools.codex.factory.domain.artifact import Artifact, IntegratorStatus, LedgerHead
 from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.path import quoted, unquoted
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
 from tools.codex.factory.pipelines.record import RecordedRun, integrator_status, recorded_in
 from tools.codex.factory.pipelines.session import Session
@@ -31,7 +32,10 @@ WORD = "_integrator"
 
 
 class Order(Artifact):
-    """What the integrator is told first: which run, and whose objects it may read."""
+    """What the integrator is told first: which run, and whose objects it may read.
+
+    Paths stand in git's quotes where they need them, so that any byte survives.
+    """
 
     runs_root: str
     run_id: str
@@ -77,9 +81,9 @@ def integrated(
     Raises the integrator's error, or IntegratorFailed where it ended without a word.
     """
     order = Order(
-        runs_root=str(ground.runs_root),
+        runs_root=quoted(str(ground.runs_root)),
         run_id=run.directory.run,
-        borrowed=str(ground.repository.objects),
+        borrowed=quoted(str(ground.repository.objects)),
         git_version=ground.git_version,
     )
     environment = own_environment(ground.host.variables)
@@ -116,12 +120,12 @@ def serve(host: Host, hear: BinaryIO, speak: BinaryIO) -> int:
 
 def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
     started = clock()
-    run = recorded_in(Path(order.runs_root), order.run_id)
+    run = recorded_in(Path(unquoted(order.runs_root)), order.run_id)
     directory, plan, manifest = run.directory, run.plan, run.manifest
     events: list[Event] = []
     outside = cleared(directory)
     git = Git(built_environment(host))
-    borrowed = Path(order.borrowed)
+    borrowed = Path(unquoted(order.borrowed))
     open_store(git, directory.store, borrowed)
     with (
         directory.scratch() as scratch,
@@ -130,14 +134,17 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         tools = Tools(
             git=git,
             store=directory.store,
-            borrowed=borrowed,
             objects=objects,
             scratch=Path(scratch),
         )
         integration = integrate(directory, plan, manifest, tools=tools, record=events.append)
         yield from (_event_said(event) for event in events)
         yield Said(kind="merged")
-    ledgered = Ledgered.model_validate_json(hear.readline())
+    answer = hear.readline()
+    if not answer:
+        # Whoever asked is gone, and the lock with it: another factory may hold the run now.
+        return
+    ledgered = Ledgered.model_validate_json(answer)
     outside += cleared(directory)
     about = ThisRun(
         started=started,

@@ -10,6 +10,7 @@ from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import ObjectId, RunId, WorkerId, digest_of, next_run_id
 from tools.codex.factory.domain.nearest import did_you_mean
+from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan, PlanFile, PlanRefused, parsed, resolved
 from tools.codex.factory.domain.verdict import Judgement
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
@@ -22,9 +23,10 @@ from tools.codex.factory.pipelines.record import (
     run_named,
 )
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.repository.discovery import Base, base_of, left_out
+from tools.codex.factory.repository.discovery import Base, base_of, commit_named
 from tools.codex.factory.repository.objects import Objects, objects_of
 from tools.codex.factory.repository.quarantine import open_store
+from tools.codex.factory.repository.work_tree import left_out
 from tools.codex.factory.stages.gather import Source, gather, pins
 from tools.codex.factory.stages.launch import launch as launch_stage
 from tools.codex.factory.stages.validate import validate
@@ -77,11 +79,12 @@ def prepare(ground: Session, request: Request) -> Prepared:
         folder=folder,
         git=ground.git,
         repository=ground.repository,
-        patch_bytes=policy.patch_bytes,
+        policy=policy,
     )
     plan = resolved(file, policy, pins(sources), ground.runs_root_in_repository)
-    dirty = left_out(ground.git, ground.repository)
     notes = list(ground.settings.notes)
+    head = commit_named(ground.git, ground.repository, "HEAD") or base.commit
+    dirty = left_out(ground.git, ground.repository, head)
     if dirty:
         notes.append(f"{dirty} changed or untracked paths of the work tree are in no run")
     return Prepared(base=base, plan=plan, sources=sources, notes=tuple(notes))
@@ -161,7 +164,7 @@ def _integrated(ground: Session, run: RecordedRun, tell: Tell) -> IntegratorStat
 
 @contextmanager
 def _objects(ground: Session, run: RecordedRun) -> Iterator[Objects]:
-    store = run.directory.store
+    store = run.directory.check_store()
     open_store(ground.git, store, ground.repository.objects)
     with objects_of(ground.git, store) as objects:
         yield objects
@@ -199,8 +202,10 @@ def _claimed(ground: Session, request: Request, base: Base) -> RunDirectory:
     explicit = run_named(request.run_id) if request.run_id is not None else None
     make_runs_root(ground.runs_root)
     if explicit is not None:
-        claim(ground.runs_root, explicit)
-        return RunDirectory(ground.runs_root, explicit)
+        directory = RunDirectory(ground.runs_root, explicit)
+        if not claim(ground.runs_root, explicit) and not directory.has(MANIFEST):
+            _refuse_foreign(directory)
+        return directory
     now = clock()
     taken = set(runs_in(ground.runs_root))
     for line in ground.ledger.recent():
@@ -222,12 +227,6 @@ def _begun(
         run = recorded_in(ground.runs_root, directory.run)
         _refuse_another(run, prepared)
         return run, _event(run, EventType.RUN_CONTINUED, workers=len(run.plan.workers))
-    others = {path.name for path in directory.folder.iterdir()} - {LOCK, PLAN, f".{MANIFEST}.new"}
-    if others:
-        raise RunUnavailable(
-            f"{str(directory.folder)!r} is there, and is no run of this factory",
-            hint="choose another --run-id",
-        )
     plan_content = canonical(prepared.plan)
     manifest = _manifest(ground, request, prepared, directory.run, plan_content)
     directory.write(PLAN, plan_content)
@@ -235,6 +234,16 @@ def _begun(
     run = RecordedRun(directory, manifest, prepared.plan)
     hashes = {MANIFEST: digest_of(canonical(manifest)), PLAN: digest_of(plan_content)}
     return run, _event(run, EventType.RUN_START, hashes=hashes, workers=len(manifest.workers))
+
+
+def _refuse_foreign(directory: RunDirectory) -> None:
+    """Raise RunUnavailable for a folder that holds more than a run that died at its begin."""
+    names = {path.name for path in directory.folder.iterdir()} - {LOCK, PLAN}
+    if any(not (name.startswith(".") and name.endswith(".new")) for name in names):
+        raise RunUnavailable(
+            f"{str(directory.folder)!r} is there, and is no run of this factory",
+            hint="choose another --run-id",
+        )
 
 
 def _refuse_another(run: RecordedRun, prepared: Prepared) -> None:
@@ -266,7 +275,7 @@ def _manifest(
         run_id=run,
         kind="factory",
         created_at=stamp(clock()),
-        base_ref=request.base_ref,
+        base_ref=quoted(request.base_ref),
         base_commit=prepared.base.commit,
         base_tree=prepared.base.tree,
         workers=tuple(entry.id for entry in prepared.plan.workers),

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from tools.codex.factory.domain.event import RunView, replay
+from tools.codex.factory.domain.event import replay
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.result import DisagreementSaid, ReplayRow
 from tools.codex.factory.errors import FactoryError, RunUnavailable
@@ -18,8 +18,14 @@ from tools.codex.factory.repository.objects import objects_of
 from tools.codex.factory.repository.quarantine import open_store
 from tools.codex.factory.stages.integrate import Tools
 from tools.codex.factory.stages.rebuild import rebuild
-from tools.codex.factory.stages.verify import Disagreement, disagreements
-from tools.codex.factory.storage.run_directory import MANIFEST, runs_in
+from tools.codex.factory.stages.verify import (
+    Disagreement,
+    Recorded,
+    changed_since,
+    disagreements,
+)
+from tools.codex.factory.storage.ledger import LEDGER
+from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory, runs_in
 
 
 def replayed(ground: Session, name: str | None, *, rebuilding: bool) -> tuple[ReplayRow, ...]:
@@ -27,34 +33,37 @@ def replayed(ground: Session, name: str | None, *, rebuilding: bool) -> tuple[Re
 
     A copied run folder without its ledger is verified by its seals alone.
     """
-    views = replay(ground.ledger.lines())
-    if name is None:
-        wanted = list(views)
-    else:
-        wanted = [run_named(name)]
-        there = {run for run in runs_in(ground.runs_root) if _is_run(ground, run)} | set(views)
-        if wanted[0] not in there:
-            hint = did_you_mean(wanted[0], there)
-            raise RunUnavailable(f"there is no run {wanted[0]!r}", hint=hint)
-    return tuple(_row(ground, run, views.get(run), rebuilding) for run in wanted)
+    chain = list(ground.ledger.chain())
+    views = replay(line for line, _ in chain)
+    lines = [digest for _, digest in chain]
+    on_disk = [run for run in runs_in(ground.runs_root) if _is_run(ground, run)]
+    there = [*views, *(run for run in on_disk if run not in views)]
+    wanted = there if name is None else [run_named(name)]
+    if name is not None and wanted[0] not in there:
+        hint = did_you_mean(wanted[0], there)
+        raise RunUnavailable(f"there is no run {wanted[0]!r}", hint=hint)
+    return tuple(
+        _row(ground, run, Recorded(views[run], lines) if run in views else None, rebuilding)
+        for run in wanted
+    )
 
 
-def _row(ground: Session, name: str, view: RunView | None, rebuilding: bool) -> ReplayRow:
+def _row(ground: Session, name: str, recorded: Recorded | None, rebuilding: bool) -> ReplayRow:
     found: list[Disagreement] = []
     rebuilt = False
     try:
         run = recorded_in(ground.runs_root, name)
-        found += _checked(run, view)
+        found += _checked(ground, run, recorded)
         if rebuilding and (run.directory.folder / "Z_integrator" / "STATUS.json").exists():
             again = _rebuilt(ground, run)
             rebuilt = again is not None
             found += again or []
     except FactoryError as error:
-        found.append(Disagreement(name, str(error)))
+        found += _unopened(ground, name, recorded, error)
     return ReplayRow(
         run_id=name,
-        status=view.status if view is not None else "UNRECORDED",
-        events=view.events if view is not None else 0,
+        status=recorded.view.status if recorded is not None else "UNRECORDED",
+        events=recorded.view.events if recorded is not None else 0,
         rebuilt=rebuilt,
         disagreements=tuple(
             DisagreementSaid(name=one.name, reason=one.reason) for one in sorted(set(found))
@@ -62,18 +71,38 @@ def _row(ground: Session, name: str, view: RunView | None, rebuilding: bool) -> 
     )
 
 
+def _unopened(
+    ground: Session, name: str, recorded: Recorded | None, error: FactoryError
+) -> list[Disagreement]:
+    """Return which of manifest and plan is not what it was, or the error where none can tell."""
+    directory = RunDirectory(ground.runs_root, run_named(name))
+    begun = dict(recorded.view.begun) if recorded is not None else {}
+    try:
+        inputs = dict(integrator_status(directory).inputs)
+    except FactoryError:
+        inputs = {}
+    names = {MANIFEST, PLAN}
+    known = {one: digest for one, digest in {**inputs, **begun}.items() if one in names}
+    changed = changed_since(directory, known, str(error))
+    return changed or [Disagreement(f"{MANIFEST} or {PLAN}", str(error))]
+
+
 def _is_run(ground: Session, name: str) -> bool:
     return (ground.runs_root / name / MANIFEST).exists()
 
 
-def _checked(run: RecordedRun, view: RunView | None) -> list[Disagreement]:
+def _checked(ground: Session, run: RecordedRun, recorded: Recorded | None) -> list[Disagreement]:
     try:
         status = integrator_status(run.directory)
     except RunUnavailable:
         status = None
-        if view is not None and view.status_digest:
+        if recorded is not None and recorded.view.status_digest:
             return [Disagreement("Z_integrator/STATUS.json", "it was written, and is gone")]
-    return disagreements(run.directory, run.plan, run.manifest, status, view)
+    found = disagreements(run.directory, run.plan, status, recorded)
+    named = status is not None and status.ledger is not None and status.ledger.count > 0
+    if recorded is None and named and ground.ledger.file.exists():
+        found.append(Disagreement(LEDGER, "it does not know this run, and STATUS.json names it"))
+    return found
 
 
 def _rebuilt(ground: Session, run: RecordedRun) -> list[Disagreement] | None:
@@ -88,7 +117,6 @@ def _rebuilt(ground: Session, run: RecordedRun) -> list[Disagreement] | None:
             tools = Tools(
                 git=ground.git,
                 store=store,
-                borrowed=ground.repository.objects,
                 objects=objects,
                 scratch=Path(folder),
             )

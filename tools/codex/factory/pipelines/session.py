@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.config import Host, Settings, load
+from tools.codex.factory.errors import ConfigurationError
 from tools.codex.factory.repository.discovery import UserRepository, git_version, repository_at
 from tools.codex.factory.repository.git import Git, git_of
 from tools.codex.factory.storage.ledger import Ledger
@@ -55,6 +56,7 @@ def session(
     # A root given on the command line is meant from where the operator stands.
     from_here = settings.provenance["runs.root"] == "command line"
     start = folder if from_here else repository.work_tree
+    runs_root = _runs_root((start / root).resolve(), repository)
     return Session(
         host=host,
         git=git,
@@ -62,5 +64,21 @@ def session(
         repository=repository,
         settings=settings,
         folder=folder,
-        runs_root=(start / root).resolve(),
+        runs_root=runs_root,
     )
+
+
+def _runs_root(root: Path, repository: UserRepository) -> Path:
+    """Return the runs root; raise ConfigurationError where runs would lie over the user's files."""
+    held = (repository.work_tree.resolve(), repository.git_dir.resolve(), repository.objects)
+    if any(place == root or root in place.parents for place in held):
+        raise ConfigurationError(
+            f"runs.root = {str(root)!r} holds the repository itself",
+            hint="name a folder of its own, like tools/codex/runs",
+        )
+    if any(place in root.parents for place in held[1:]):
+        raise ConfigurationError(
+            f"runs.root = {str(root)!r} lies inside git's own folder",
+            hint="name a folder of its own, like tools/codex/runs",
+        )
+    return root

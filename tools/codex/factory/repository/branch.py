@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId, RepoPath
 from tools.codex.factory.domain.path import quoted
@@ -22,6 +23,7 @@ class Carried:
 def carried(
     git: Git,
     repository: UserRepository,
+    store: Path,
     base: Base,
     commit: ObjectId,
     around: Callable[[set[RepoPath]], BaseTree],
@@ -29,6 +31,7 @@ def carried(
     """Return what `commit` changes since it left the base's history, held to the base's entries.
 
     Nothing is merged here: a path that the base has meanwhile changed itself refuses the branch.
+    `store` borrows the repository's objects.
     """
     found = git.call("merge-base", "--all", base.commit, commit, git_dir=repository.git_dir)
     ancestors = found.stdout.decode().split()
@@ -36,7 +39,8 @@ def carried(
         many = "several merge bases" if ancestors else "no common history"
         return Carried({}, f"{commit[:12]} has {many} with the base commit")
     try:
-        changes = raw_changes(git, repository.git_dir, ObjectId(ancestors[0]), commit)
+        # In a store without an index: git diff-tree would read the user's, and renew its times.
+        changes = raw_changes(git, store, ObjectId(ancestors[0]), commit)
     except ValueError as error:
         return Carried({}, str(error))
     if ancestors[0] != base.commit:

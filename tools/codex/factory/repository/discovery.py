@@ -49,30 +49,33 @@ def repository_at(git: Git, folder: Path) -> UserRepository:
     """Return the repository around `folder`; raise UsageError or UnfitHost saying why not."""
     if not folder.is_dir():
         raise UsageError(f"{str(folder)!r} is not a folder", hint="look at -C")
-    done = git.discover(
-        "rev-parse",
-        "--path-format=absolute",
-        "--is-bare-repository",
-        "--absolute-git-dir",
-        "--git-path",
-        "objects",
-        "--show-object-format",
-        "--show-toplevel",
-        cwd=folder,
-    )
-    said = done.stdout.decode("utf-8", "surrogateescape").split("\n")
-    if said[0] == "true":
+    kind = git.discover("rev-parse", "--is-bare-repository", "--show-object-format", cwd=folder)
+    if kind.exit_code != 0:
+        raise _no_repository(kind.complaint, folder)
+    bare, form = kind.stdout.decode("ascii").split()
+    if bare == "true":
+        where = _asked(git, folder, "--absolute-git-dir")
         raise UsageError(
-            f"{said[1]!r} is a bare repository", hint="work in a clone that has a work tree"
+            f"{str(where)!r} is a bare repository", hint="work in a clone that has a work tree"
         )
-    if done.exit_code != 0:
-        raise _no_repository(done.complaint, folder)
-    if said[3] != "sha1":
+    if form != "sha1":
         raise UnfitHost(
-            f"the repository keeps its objects by {said[3]}",
+            f"the repository keeps its objects by {form}",
             hint="factory knows SHA-1 repositories only",
         )
-    return UserRepository(Path(said[1]), Path(said[2]), Path("\n".join(said[4:-1])))
+    return UserRepository(
+        git_dir=_asked(git, folder, "--absolute-git-dir"),
+        objects=_asked(git, folder, "--path-format=absolute", "--git-path", "objects"),
+        work_tree=_asked(git, folder, "--show-toplevel"),
+    )
+
+
+def _asked(git: Git, folder: Path, *words: str) -> Path:
+    """Return the one path that `git rev-parse words` names; a path may hold newlines."""
+    done = git.discover("rev-parse", *words, cwd=folder)
+    if done.exit_code != 0:
+        raise _no_repository(done.complaint, folder)
+    return Path(done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n"))
 
 
 def base_of(git: Git, repository: UserRepository, ref: str) -> Base:
@@ -82,8 +85,8 @@ def base_of(git: Git, repository: UserRepository, ref: str) -> Base:
         if commit_named(git, repository, "HEAD") is None:
             raise UsageError("the repository has no commit yet", hint="make a first commit")
         raise BaseRefNotFound(ref)
+    _refuse_partial(git, repository, commit)
     tree = git.out("rev-parse", f"{commit}^{{tree}}", git_dir=repository.git_dir).decode().strip()
-    _refuse_partial(git, repository, tree)
     return Base(ref, commit, object_id(tree))
 
 
@@ -102,29 +105,13 @@ def commit_named(git: Git, repository: UserRepository, ref: str) -> ObjectId | N
     )
     # Older git echoes --end-of-options before the answer.
     lines = done.stdout.decode("ascii", "replace").split()
-    return object_id(lines[-1]) if done.exit_code == 0 and lines else None
+    if done.exit_code != 0 or not lines or lines[-1].startswith("^"):
+        return None
+    return object_id(lines[-1])
 
 
-def left_out(git: Git, repository: UserRepository) -> int:
-    """Return how many paths of the work tree are not in HEAD and so in no run."""
-    filters = git.call(
-        "config", "-z", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$",
-        git_dir=repository.git_dir,
-    )  # fmt: skip
-    names = filters.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
-    # A clean filter is a program of the user's, and status would run it.
-    off = [part for n in names for part in ("-c", n + ("=false" if "required" in n else "="))]
-    status = git.call(
-        *off, "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all",
-        "--untracked-files=normal",
-        git_dir=repository.git_dir,
-        cwd=repository.work_tree,
-        env={"GIT_WORK_TREE": str(repository.work_tree)},
-    )  # fmt: skip
-    return status.stdout.count(b"\0")
-
-
-def _refuse_partial(git: Git, repository: UserRepository, tree: str) -> None:
+def _refuse_partial(git: Git, repository: UserRepository, commit: ObjectId) -> None:
+    # Naming the tree would already let git fetch it: only this walk asks without fetching.
     promisor = git.call(
         "config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$",
         git_dir=repository.git_dir,
@@ -132,7 +119,7 @@ def _refuse_partial(git: Git, repository: UserRepository, tree: str) -> None:
     if not promisor.stdout:
         return
     missing = git.call(
-        "rev-list", "--objects", "--missing=print", "--no-object-names", tree,
+        "rev-list", "--objects", "--missing=print", "--no-object-names", "--no-walk", commit,
         git_dir=repository.git_dir,
     )  # fmt: skip
     gone = sum(1 for line in missing.stdout.split(b"\n") if line.startswith(b"?"))

@@ -40,6 +40,8 @@ _PINNED = {
     "diff.ignoreSubmodules": "none",
     "diff.external": "",
 }
+# The user's own configuration is read in one place, and could ask for a trace there.
+_NO_TRACE = {"GIT_TRACE2": "0", "GIT_TRACE2_EVENT": "0", "GIT_TRACE2_PERF": "0"}
 _FLAGS = tuple(part for name, value in _PINNED.items() for part in ("-c", f"{name}={value}"))
 
 
@@ -97,6 +99,7 @@ def built_environment(host: Host) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_GRAFT_FILE": os.devnull,
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
@@ -113,7 +116,7 @@ def git_of(host: Host) -> Git:
     # Only the system's and the user's files count, so no repository may be in sight.
     done = run(
         ("git", "config", "-z", "--get-all", "safe.directory"),
-        env={**user, **own, "GIT_DIR": os.devnull, "LC_ALL": "C"},
+        env={**user, **own, **_NO_TRACE, "GIT_DIR": os.devnull, "LC_ALL": "C"},
         cwd=Path("/"),
     )
     said = done.stdout.decode("utf-8", "surrogateescape")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of
-from tools.codex.factory.domain.plan import ADOPTED, Pin, PlanFile, WorkerEntry
+from tools.codex.factory.domain.plan import ADOPTED, Pin, PlanFile, Policy, WorkerEntry
 from tools.codex.factory.errors import ConfigurationError, StorageError
 from tools.codex.factory.repository.discovery import UserRepository, commit_named
 from tools.codex.factory.repository.git import Git
@@ -39,7 +39,7 @@ Source = PatchSource | BranchSource | BundleSource
 
 
 def gather(
-    file: PlanFile, *, folder: Path, git: Git, repository: UserRepository, patch_bytes: int
+    file: PlanFile, *, folder: Path, git: Git, repository: UserRepository, policy: Policy
 ) -> dict[WorkerId, Source]:
     """Return the source of every worker; paths are relative to `folder`, where the plan lies.
 
@@ -51,7 +51,7 @@ def gather(
             hint="take [[checks]] and [integration] out: a PASS must not hide unrun checks",
         )
     return {
-        WorkerId(entry.id): _source(entry, folder, git, repository, patch_bytes)
+        WorkerId(entry.id): _source(entry, folder, git, repository, policy)
         for entry in file.workers
     }
 
@@ -62,7 +62,7 @@ def pins(sources: Mapping[WorkerId, Source]) -> dict[str, Pin]:
 
 
 def _source(
-    entry: WorkerEntry, folder: Path, git: Git, repository: UserRepository, patch_bytes: int
+    entry: WorkerEntry, folder: Path, git: Git, repository: UserRepository, policy: Policy
 ) -> Source:
     if entry.source not in ADOPTED:
         raise ConfigurationError(
@@ -71,14 +71,12 @@ def _source(
         )
     try:
         if entry.patch is not None:
-            return PatchSource(read_regular(folder / entry.patch, limit=patch_bytes))
+            return PatchSource(read_regular(folder / entry.patch, limit=policy.patch_bytes))
         if entry.bundle is not None:
             if not (folder / entry.bundle).is_dir():
                 raise FileNotFoundError
             worker = WorkerId(entry.id)
-            return BundleSource(
-                take_in_folder(folder / entry.bundle, worker, patch_bytes=patch_bytes)
-            )
+            return BundleSource(_bundle(folder / entry.bundle, worker, policy))
     except FileNotFoundError:
         named = entry.patch or entry.bundle
         raise ConfigurationError(
@@ -94,6 +92,12 @@ def _source(
             hint="`git branch --all` lists the branches",
         )
     return BranchSource(commit)
+
+
+def _bundle(folder: Path, worker: WorkerId, policy: Policy) -> TakenIn:
+    return take_in_folder(
+        folder, worker, patch_bytes=policy.patch_bytes, bundle_bytes=policy.bundle_bytes
+    )
 
 
 def _pin(source: Source) -> Pin:

@@ -31,11 +31,10 @@ Record = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What the integrator works with: git, the run's own store, and the store it borrows from."""
+    """What the integrator works with: git, the run's own store, a folder for throw-away files."""
 
     git: Git
     store: Path
-    borrowed: Path
     objects: Objects
     scratch: Path
 
@@ -82,8 +81,8 @@ def proven(
     audited = replayed(
         tools.git,
         tools.store,
-        tools.borrowed,
         base_tree=base_tree,
+        blobs=judgement.blobs,
         patch=patch,
         scratch=tools.scratch,
     )

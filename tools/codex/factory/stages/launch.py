@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from tools.codex.factory.domain.artifact import (
     Ending,
@@ -74,7 +75,9 @@ def launch(
         elif isinstance(source, PatchSource):
             work[worker] = _patched(worker, source.content, plan, base, objects, new)
         elif isinstance(source, BranchSource):
-            work[worker] = _branched(worker, source.commit, git, repository, base, objects, new)
+            work[worker] = _branched(
+                worker, source.commit, git, repository, run.store, base, objects, new
+            )
     if new:
         kept = keep_pack(git, run.store, pack_of(new), strict=False)
         if kept.exit_code != 0:
@@ -123,12 +126,13 @@ def _branched(
     commit: ObjectId,
     git: Git,
     repository: UserRepository,
+    store: Path,
     base: Base,
     objects: Objects,
     new: dict[ObjectId, tuple[str, bytes]],
 ) -> _Work:
     done = carried(
-        git, repository, base, commit, lambda paths: around(base.tree, paths, objects.tree)
+        git, repository, store, base, commit, lambda paths: around(base.tree, paths, objects.tree)
     )
     if done.refusal:
         refused = blocking(

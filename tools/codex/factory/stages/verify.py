@@ -1,18 +1,19 @@
 """Is a run on disk what the ledger and the seals say it is? Each answer names a file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest, Seal
-from tools.codex.factory.domain.document import NotStrictJson, parse
+from tools.codex.factory.domain.artifact import IntegratorStatus, Seal
+from tools.codex.factory.domain.document import NotStrictJson, parse_canonical
 from tools.codex.factory.domain.event import RunView
 from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.storage.intake import sealed
+from tools.codex.factory.storage.ledger import LEDGER
 from tools.codex.factory.storage.run_directory import RunDirectory, seal_name, worker_artifact
 
 
@@ -24,21 +25,50 @@ class Disagreement:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the ledger says of a run: its view, and the digest of every line, first to last."""
+
+    view: RunView
+    lines: Sequence[str]
+
+
 def disagreements(
-    run: RunDirectory,
-    plan: Plan,
-    manifest: Manifest,
-    status: IntegratorStatus | None,
-    view: RunView | None,
+    run: RunDirectory, plan: Plan, status: IntegratorStatus | None, recorded: Recorded | None
 ) -> list[Disagreement]:
     """Return every file that is not what was sealed, or what the ledger recorded of it."""
+    view = recorded.view if recorded is not None else None
     found: list[Disagreement] = []
     for entry in plan.workers:
         found += _worker(run, WorkerId(entry.id), plan, view)
+    if view is not None:
+        found += changed_since(run, view.begun, "it is not what the ledger recorded")
     if status is not None:
-        found += _integrator(run, view)
-        found += _inputs(run, status.inputs)
+        found += _integrator(run, status, view)
+        found += changed_since(run, status.inputs, "it is not what the integrator was given")
+        if recorded is not None:
+            found += _ledger(status, recorded)
     return sorted(set(found))
+
+
+def changed_since(run: RunDirectory, digests: Mapping[str, str], why: str) -> list[Disagreement]:
+    """Return every file whose digest is not the recorded one."""
+    return [
+        Disagreement(name, why) for name, digest in digests.items() if _digest(run, name) != digest
+    ]
+
+
+def _ledger(status: IntegratorStatus, recorded: Recorded) -> Iterable[Disagreement]:
+    """Yield what shows that lines were cut off the ledger, or that its last one was changed."""
+    head = status.ledger
+    if head is not None and head.count > 0:
+        there = recorded.lines[head.count - 1 : head.count]
+        if list(there) != [head.sha256]:
+            yield Disagreement(LEDGER, f"it was longer: STATUS.json names its line {head.count}")
+    if not recorded.view.status_digest:
+        yield Disagreement(LEDGER, "the end of this run is missing; integrate again to record it")
+    elif (recorded.view.status, recorded.view.ended) != (status.status, status.exit_code):
+        yield Disagreement(LEDGER, "the end that it records is not the one in STATUS.json")
 
 
 def _worker(
@@ -58,29 +88,31 @@ def _worker(
     return found
 
 
-def _integrator(run: RunDirectory, view: RunView | None) -> list[Disagreement]:
+def _integrator(
+    run: RunDirectory, status: IntegratorStatus, view: RunView | None
+) -> list[Disagreement]:
     try:
-        marker = parse(Seal, run.read(seal_name(INTEGRATOR)))
+        marker = parse_canonical(Seal, run.read(seal_name(INTEGRATOR)))
     except (FileNotFoundError, StorageError, ValidationError, NotStrictJson) as error:
         return [Disagreement(seal_name(INTEGRATOR), f"the seal is unreadable: {error}")]
-    found = [
-        Disagreement(where, "its bytes are not the ones that were sealed")
-        for name, digest in marker.artifacts.items()
-        if _digest(run, where := worker_artifact(INTEGRATOR, name)) != digest
-    ]
+    found: list[Disagreement] = []
+    for name, digest in marker.artifacts.items():
+        where = worker_artifact(INTEGRATOR, name)
+        there = _digest(run, where)
+        if there == digest:
+            continue
+        # STATUS.json holds the same digests, so two can outvote one.
+        if status.artifacts.get(name) == there:
+            found.append(Disagreement(seal_name(INTEGRATOR), f"it has another digest of {where}"))
+        else:
+            found.append(Disagreement(where, "its bytes are not the ones that were sealed"))
+        if name == "STATUS.json":
+            found.append(Disagreement(seal_name(INTEGRATOR), f"it does not fit {where}"))
     recorded = view.status_digest if view is not None else ""
     where = worker_artifact(INTEGRATOR, "STATUS.json")
     if recorded and _digest(run, where) != recorded:
         found.append(Disagreement(where, "the ledger recorded another STATUS.json"))
     return found
-
-
-def _inputs(run: RunDirectory, inputs: Mapping[str, str]) -> list[Disagreement]:
-    return [
-        Disagreement(name, "it is not what the integrator was given")
-        for name, digest in inputs.items()
-        if _digest(run, name) != digest
-    ]
 
 
 def _digest(run: RunDirectory, name: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tools.codex.factory.domain.artifact import WORKER_ARTIFACTS, FindingRecord, Seal, record
 from tools.codex.factory.domain.bundle import RawBundle
-from tools.codex.factory.domain.document import NotStrictJson, canonical, parse
+from tools.codex.factory.domain.document import NotStrictJson, canonical, parse_canonical
 from tools.codex.factory.domain.finding import Code, Finding, Severity, blocking
 from tools.codex.factory.domain.identity import Digest, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, repo_path
@@ -26,6 +26,7 @@ from tools.codex.factory.storage.run_directory import (
 
 MAX_FILES = 1000
 MAX_DEPTH = 4
+MAX_NAME_BYTES = 200
 JSON_BYTES = 64 << 20
 TEXT_BYTES = 16 << 20
 LOG_BYTES = 256 << 20
@@ -39,16 +40,21 @@ class TakenIn:
     findings: tuple[Finding, ...]
 
 
-def take_in_folder(folder: Path, worker: WorkerId, *, patch_bytes: int) -> TakenIn:
+def take_in_folder(
+    folder: Path, worker: WorkerId, *, patch_bytes: int, bundle_bytes: int
+) -> TakenIn:
     """Return the regular files of `folder`; a finding for each thing that is none, or too large.
 
     Raises StorageError where the folder itself cannot be read.
     """
     files: dict[str, bytes] = {}
     findings: list[Finding] = []
+    left = bundle_bytes
     for name in _names_below(folder, worker, findings):
         try:
-            files[name] = read_regular(folder / name, limit=_limit(name, patch_bytes))
+            limit = min(left, _limit(name, patch_bytes))
+            files[name] = read_regular(folder / name, limit=limit)
+            left -= len(files[name])
         except TooLarge as error:
             findings.append(_refused(Code.TOO_LARGE, worker, name, error))
         except (NotARegularFile, FileNotFoundError) as error:
@@ -88,7 +94,7 @@ def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundl
     """Return the sealed bytes of `worker`; a finding for each that is not what was sealed."""
     findings: list[Finding] = []
     try:
-        marker = parse(Seal, run.read(seal_name(worker), limit=JSON_BYTES))
+        marker = parse_canonical(Seal, run.read(seal_name(worker), limit=JSON_BYTES))
     except (FileNotFoundError, ValidationError, NotStrictJson, StorageError) as error:
         reason = "missing" if isinstance(error, FileNotFoundError) else str(error)
         return RawBundle(
@@ -145,12 +151,13 @@ def _names_below(folder: Path, worker: WorkerId, findings: list[Finding]) -> lis
 
 
 def _is_name(name: str) -> bool:
+    """True for a name that a log may have; a dot in front is for files being written."""
     try:
         repo_path(name)
-        name.encode("utf-8")
+        parts = [part.encode("utf-8") for part in name.split("/")]
     except ValueError:
         return False
-    return True
+    return all(len(part) <= MAX_NAME_BYTES and not part.startswith(b".") for part in parts)
 
 
 def _sealed_file(

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -72,7 +73,11 @@ class Ledger:
         return LedgerHead(count=last[0].seq + 1, sha256=digest_of(last[1]))
 
     def lines(self) -> Iterator[LedgerLine]:
-        """Yield every line, the chain verified; raise LedgerDamaged naming the first bad one.
+        """Yield every line, the chain verified; raise LedgerDamaged naming the first bad one."""
+        return (line for line, _ in self.chain())
+
+    def chain(self) -> Iterator[tuple[LedgerLine, Digest]]:
+        """Yield every line with its digest; raise LedgerDamaged naming the first bad one.
 
         A last line without its newline is being written, or torn: it is not yielded.
         """
@@ -88,10 +93,10 @@ class Ledger:
                     )
                 if line.prev != prev:
                     raise LedgerDamaged(
-                        f"ledger line {number - 1}", "it is not the line that was written"
+                        f"ledger line {number}", "it does not follow from the line before it"
                     )
                 prev = digest_of(raw[:-1])
-                yield line
+                yield line, prev
 
     def recent(self) -> Iterator[LedgerLine]:
         """Yield the lines newest first, reading the file backwards and no more than asked for."""
@@ -108,23 +113,33 @@ class Ledger:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         """Yield the open ledger while no other process appends to it."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            lock = os.open(self._root / LOCK, flags, 0o644)
-        except OSError as error:
-            raise StorageError(
-                f"cannot write {str(self._root / LOCK)!r}: {error.strerror}",
-                hint="look at permissions and free space, or set runs.root",
-            ) from error
+        lock = self._open(LOCK, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            handle = os.open(self.file, flags | os.O_APPEND, 0o644)
+            handle = self._open(LEDGER, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
                 yield handle
             finally:
                 os.close(handle)
         finally:
+            # Closing is not enough: a child between fork and exec still has the open file.
+            fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
+
+    def _open(self, name: str, flags: int) -> int:
+        """Return an open plain file of the runs root; raise StorageError for anything else."""
+        path = self._root / name
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        hint = "look at permissions and free space, or set runs.root"
+        try:
+            handle = os.open(path, flags, 0o644)
+        except OSError as error:
+            raise StorageError(f"cannot open {str(path)!r}: {error.strerror}", hint=hint) from error
+        found = os.fstat(handle)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            return handle
+        os.close(handle)
+        raise StorageError(f"{str(path)!r} is no plain file", hint="put the ledger back there")
 
     def _set_torn_tail_aside(self, handle: int) -> list[Event]:
         size = os.fstat(handle).st_size
@@ -132,10 +147,11 @@ class Ledger:
             return []
         start = _line_start(handle, size)
         fragment = os.pread(handle, size - start, start)
-        with (self._root / TORN).open("ab") as aside:
-            aside.write(b"offset %d\n" % start + fragment + b"\n")
-            aside.flush()
-            os.fsync(aside.fileno())
+        aside = self._open(TORN, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            _write_whole(aside, b"offset %d\n" % start + fragment + b"\n")
+        finally:
+            os.close(aside)
         os.ftruncate(handle, start)
         os.fsync(handle)
         said = {"offset": str(start), "bytes": str(len(fragment)), "kept_in": TORN}

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +19,7 @@ def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
 
     The kernel's lock on the open file is the truth; the text in it is for people.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        handle = os.open(folder / LOCK, flags, 0o644)
-    except OSError as error:
-        raise StorageError(
-            f"cannot lock run {folder.name!r}: {error.strerror}",
-            hint=f"look at {str(folder / LOCK)!r} and its permissions",
-        ) from error
+    handle = _opened(folder)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,7 +30,30 @@ def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
         yield
         os.ftruncate(handle, 0)
     finally:
+        # Closing is not enough: a child between fork and exec still has the open file.
+        fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
+
+
+def _opened(folder: Path) -> int:
+    """Return the open lock file of a run; raise StorageError for a link, a pipe or a device."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    hint = f"look at {str(folder / LOCK)!r} and its permissions"
+    try:
+        parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            handle = os.open(LOCK, flags, 0o644, dir_fd=parent)
+        finally:
+            os.close(parent)
+    except OSError as error:
+        raise StorageError(
+            f"cannot lock run {folder.name!r}: {error.strerror}", hint=hint
+        ) from error
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+        return handle
+    os.close(handle)
+    raise StorageError(f"cannot lock run {folder.name!r}: its lock is no plain file", hint=hint)
 
 
 def _busy(run: str, content: bytes) -> RunUnavailable:

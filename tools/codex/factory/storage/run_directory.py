@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,13 @@ class RunDirectory:
         """Return where the run's own objects lie."""
         return self.folder / STORE
 
+    def check_store(self) -> Path:
+        """Return the store; raise OutsideRunDirectory where a link in it leads git elsewhere."""
+        for path in (self.folder, self.store, *self.store.rglob("*")):
+            if path.is_symlink():
+                raise OutsideRunDirectory(str(path))
+        return self.store
+
     def write(self, name: str, content: bytes) -> None:
         """Write a file beside, sync, rename; raise OutsideRunDirectory where a link stands."""
         with self._parent(name, make=True) as (parent, leaf):
@@ -57,6 +65,8 @@ class RunDirectory:
     def files_below(self, name: str) -> tuple[str, ...]:
         """Return every name below the folder `name` that is no folder, sorted, relative to it."""
         top = self.folder / name
+        if top.is_symlink():
+            return ()
         found = []
         for here, _, files in os.walk(top):
             found += [str((Path(here) / file).relative_to(top)) for file in files]
@@ -76,7 +86,13 @@ class RunDirectory:
         return f"{above}/{aside}" if above else aside
 
     def scratch(self) -> "tempfile.TemporaryDirectory[str]":
-        """Return a folder inside the run for throw-away files; it is gone when it is left."""
+        """Return a folder inside the run for throw-away files; it is gone when it is left.
+
+        What a killed predecessor left goes too: whoever asks holds the run.
+        """
+        for old in self.folder.glob(".scratch-*"):
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
         return tempfile.TemporaryDirectory(prefix=".scratch-", dir=self.folder)
 
     @contextmanager
@@ -116,12 +132,9 @@ class RunDirectory:
             ) from error
 
     def _refuse_link(self, parent: int, leaf: str, name: str) -> None:
-        try:
-            found = os.lstat(leaf, dir_fd=parent)
-        except FileNotFoundError:
-            return
-        if not stat.S_ISREG(found.st_mode):
-            raise OutsideRunDirectory(name)
+        with _storage(name), suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(leaf, dir_fd=parent).st_mode):
+                raise OutsideRunDirectory(name)
 
 
 def read_regular(path: str | Path, *, limit: int, parent: int | None = None) -> bytes:
@@ -165,23 +178,35 @@ class TooLarge(StorageError):
 
 def make_runs_root(root: Path) -> None:
     """Make the runs root with the .gitignore that keeps runs out of `git status`."""
+    ignore = root / ".gitignore"
     with _storage(str(root)):
         root.mkdir(parents=True, exist_ok=True)
-        try:
-            with (root / ".gitignore").open("x", encoding="ascii") as file:
-                file.write(_IGNORE)
-        except FileExistsError:
-            pass
+        # An empty one was left by a process that died while it wrote.
+        if ignore.exists() and ignore.stat().st_size:
+            return
+        with tempfile.NamedTemporaryFile(
+            "w", prefix=".gitignore-", dir=root, delete=False, encoding="ascii"
+        ) as file:
+            file.write(_IGNORE)
+        Path(file.name).chmod(0o644)
+        Path(file.name).rename(ignore)
 
 
 def claim(root: Path, run: RunId) -> bool:
-    """Make the folder of `run`; return False where it is there already. Atomic among processes."""
+    """Make the folder of `run`; return False where it is there already. Atomic among processes.
+
+    Raises RunUnavailable where something else than a folder has that name.
+    """
     with _storage(str(root / run)):
         try:
             os.mkdir(root / run)
+            return True
         except FileExistsError:
-            return False
-        return True
+            if stat.S_ISDIR(os.lstat(root / run).st_mode):
+                return False
+    raise RunUnavailable(
+        f"{str(root / run)!r} is there, and is no folder", hint="choose another --run-id"
+    )
 
 
 def runs_in(root: Path) -> tuple[str, ...]:
@@ -208,8 +233,6 @@ def _storage(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, FileExistsError):
-            raise
         raise StorageError(
             f"cannot write {name!r}: {error.strerror}",
             hint="look at permissions and free space, or set runs.root",
@@ -217,7 +240,10 @@ def _storage(name: str) -> Iterator[None]:
 
 
 def _write_file(parent: int, name: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    # What stands there was left by a killed writer, or planted: a link, or a pipe to hang on.
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=parent)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     handle = os.open(name, flags, 0o644, dir_fd=parent)
     try:
         view = memoryview(content)

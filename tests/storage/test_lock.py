@@ -1,0 +1,178 @@
+"""One factory at a time holds a run; a dead one holds nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.codex.factory.errors import RunUnavailable, StorageError
+from tools.codex.factory.storage.lock import LOCK, held
+
+PROJECT = Path(__file__).parents[2]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from tools.codex.factory.storage.lock import held
+
+with held(Path(sys.argv[1]), holder={"pid": 4711, "command": "factory x", "since": "noon"}):
+    sys.stdout.write("held\\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+"""
+ME: dict[str, object] = {"pid": 1, "command": "factory y", "since": "now"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a run called r1."""
+    (tmp_path / "r1").mkdir()
+    return tmp_path / "r1"
+
+
+def holder(folder: Path) -> "subprocess.Popen[bytes]":
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"held\n"
+    child.stdout.close()
+    return child
+
+
+def killed(child: "subprocess.Popen[bytes]") -> None:
+    child.kill()
+    child.wait()
+    assert child.stdin is not None
+    child.stdin.close()
+
+
+def test_a_second_holder_is_refused_and_told_who_the_first_is(folder: Path) -> None:
+    with (
+        held(folder, holder=ME),
+        pytest.raises(RunUnavailable) as refused,
+        held(folder, holder={"pid": 2}),
+    ):
+        pass
+
+    assert str(refused.value) == "run 'r1' is held by process 1 (factory y, since now)"
+    assert refused.value.exit_code == 40
+
+
+def test_a_refused_holder_leaves_the_text_of_the_first(folder: Path) -> None:
+    with held(folder, holder=ME):
+        before = (folder / LOCK).read_bytes()
+        with pytest.raises(RunUnavailable), held(folder, holder={"pid": 2}):
+            pass
+
+        assert (folder / LOCK).read_bytes() == before
+
+
+def test_a_run_is_free_again_once_its_holder_leaves(folder: Path) -> None:
+    with held(folder, holder=ME):
+        pass
+    with held(folder, holder=ME):
+        pass
+
+    assert (folder / LOCK).read_bytes() == b""
+
+
+def test_a_run_is_free_again_once_its_holder_fails(folder: Path) -> None:
+    with pytest.raises(ZeroDivisionError), held(folder, holder=ME):
+        raise ZeroDivisionError
+
+    with held(folder, holder=ME):
+        pass
+
+
+def test_a_holder_in_another_process_is_named(folder: Path) -> None:
+    child = holder(folder)
+
+    with (
+        pytest.raises(RunUnavailable, match=r"held by process 4711 \(factory x, since noon\)"),
+        held(folder, holder=ME),
+    ):
+        pass
+    killed(child)
+
+
+def test_a_killed_holder_holds_nothing_though_its_text_stays(folder: Path) -> None:
+    child = holder(folder)
+    killed(child)
+    text = (folder / LOCK).read_bytes()
+
+    with held(folder, holder=ME):
+        during = (folder / LOCK).read_bytes()
+
+    assert b"4711" in text
+    assert b"4711" not in during
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"{}", b'{"pid": [1]}', b"[" * 5000],
+)
+def test_the_text_in_the_file_is_never_the_truth(folder: Path, text: bytes) -> None:
+    child = holder(folder)
+    (folder / LOCK).write_bytes(text)
+
+    with pytest.raises(RunUnavailable, match="run 'r1' is held by"), held(folder, holder=ME):
+        pass
+    killed(child)
+    (folder / LOCK).write_bytes(b'{"pid": 1, "command": "a lie", "since": "ever"}')
+    with held(folder, holder=ME):
+        pass
+
+
+def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes(b"gold")
+    (folder / LOCK).symlink_to(tmp_path / "outside")
+
+    with pytest.raises(StorageError), held(folder, holder=ME):
+        pass
+    assert (tmp_path / "outside").read_bytes() == b"gold"
+
+
+def test_a_lock_that_is_a_hard_link_is_refused_and_its_other_name_kept(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").write_bytes(b"gold")
+    os.link(tmp_path / "outside", folder / LOCK)
+
+    with pytest.raises(StorageError), held(folder, holder=ME):
+        pass
+    assert (tmp_path / "outside").read_bytes() == b"gold"
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo"])
+def test_a_lock_that_is_no_file_is_a_storage_error(folder: Path, kind: str) -> None:
+    os.mkfifo(folder / LOCK) if kind == "fifo" else (folder / LOCK).mkdir()
+
+    with pytest.raises(StorageError), held(folder, holder=ME):
+        pass
+
+
+def test_a_run_folder_that_is_a_link_is_not_locked(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "r1").symlink_to(tmp_path / "outside")
+
+    with pytest.raises(StorageError), held(tmp_path / "r1", holder=ME):
+        pass
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_child_of_the_holder_does_not_keep_the_lock(folder: Path) -> None:
+    with held(folder, holder=ME):
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.stdin.read()"],
+            stdin=subprocess.PIPE,
+            close_fds=False,
+        )
+
+    with held(folder, holder=ME):
+        pass
+    killed(child)

@@ -1,0 +1,54 @@
+"""What of the user's work tree is in no run, asked without touching a file of theirs."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from tools.codex.factory.domain.identity import ObjectId
+from tools.codex.factory.repository.discovery import UserRepository
+from tools.codex.factory.repository.git import Git
+from tools.codex.factory.repository.quarantine import open_store
+
+# What decides how a file of the work tree compares with its blob.
+_COMPARING = r"^core\.(autocrlf|eol|filemode|ignorecase|symlinks|precomposeunicode)$"
+
+
+def left_out(git: Git, repository: UserRepository, head: ObjectId) -> int:
+    """Return how many paths of the work tree are not in the commit `head`.
+
+    A copy of the index is asked, in a git directory of our own: reading the user's would renew
+    the times of a split index, and their directory brings filters, hooks and monitors along.
+    """
+    with tempfile.TemporaryDirectory(prefix="factory-status-") as folder:
+        own = Path(folder) / "status.git"
+        open_store(git, own, repository.objects)
+        (own / "HEAD").write_text(f"{head}\n", "ascii")
+        for source in _index_files(repository.git_dir):
+            shutil.copy2(source, own / source.name)
+        exclude = repository.git_dir / "info" / "exclude"
+        if exclude.is_file():
+            (own / "info").mkdir(exist_ok=True)
+            shutil.copy2(exclude, own / "info" / "exclude")
+        status = git.call(
+            *_comparing(git, repository), "-c", "core.bare=false",
+            "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all",
+            "--untracked-files=normal",
+            git_dir=own,
+            cwd=repository.work_tree,
+            env={"GIT_WORK_TREE": str(repository.work_tree)},
+        )  # fmt: skip
+        return status.stdout.count(b"\0")
+
+
+def _index_files(git_dir: Path) -> list[Path]:
+    found = [git_dir / "index", *git_dir.glob("sharedindex.*")]
+    return [path for path in found if path.is_file()]
+
+
+def _comparing(git: Git, repository: UserRepository) -> list[str]:
+    done = git.call(
+        "config", "--local", "-z", "--get-regexp", _COMPARING, git_dir=repository.git_dir
+    )
+    rows = done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    pairs = [row.partition("\n") for row in rows]
+    return [part for name, _, value in pairs for part in ("-c", f"{name}={value}")]
