@@ -72,7 +72,7 @@ CASES = (
          ({"c": b"1\n", "b": b"2\n"}, {"a": b"1\n", "c": b"2\n"}), (SAME,)),
     Case("two renames of one file", {"a": TEXT}, ({"b": TEXT}, {"c": TEXT}), (SAME,)),
     Case("mode and edit of one file", F, ({"f": (EXECUTABLE, TEXT)}, _edit("line 3\n", "3\n")),
-         (SAME,), shared=SHARED),
+         shared=SHARED),
     Case("two binary edits of one file", {"f": b"\0" * 9}, ({"f": b"\1"}, {"f": b"\2"}), (SAME,)),
     Case("two targets of one link", {"l": (LINK, b"a")}, ({"l": (LINK, b"b")}, {"l": (LINK, b"c")}),
          (SAME,), shared=("/l",)),

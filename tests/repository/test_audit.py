@@ -27,7 +27,9 @@ def audited(
 ) -> str:
     listed = Repo(user.work_tree).git("ls-tree", "-r", "--object-only", base.tree)
     blobs = [ObjectId(oid) for oid in listed.decode().split()]
-    return replayed(git, store, base_tree=base.tree, blobs=blobs, patch=patch, scratch=scratch)
+    return replayed(
+        git, store, base_tree=base.tree, blobs=blobs, patch=patch, known={}, scratch=scratch
+    )
 
 
 def test_git_reaches_the_tree_that_the_patch_makes(
@@ -119,7 +121,9 @@ def test_a_base_that_is_gone_is_an_error_of_the_repository(
     from tools.codex.factory.errors import RepositoryError
 
     with pytest.raises(RepositoryError, match="git rev-list failed"):
-        replayed(git, store, base_tree=ObjectId("1" * 40), blobs=(), patch=b"", scratch=scratch)
+        replayed(
+            git, store, base_tree=ObjectId("1" * 40), blobs=(), patch=b"", known={}, scratch=scratch
+        )
 
 
 def _went_on_and_back(

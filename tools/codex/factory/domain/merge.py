@@ -106,7 +106,9 @@ def _united(
         blobs[first.old.id],
         {w: edits(c.body) for w, c in by_worker.items() if isinstance(c.body, TextBody)},
     )
-    return Entry(first.old.mode, object_id_of("blob", content)), content
+    modes = {change.new.mode for change in changes if change.new} - {first.old.mode}
+    mode = modes.pop() if modes else first.old.mode
+    return Entry(mode, object_id_of("blob", content)), content
 
 
 def _commit(

@@ -111,8 +111,9 @@ def _same_path(
         return []
     bodies = {worker: _text_edits(change) for worker, change in several}
     texts: dict[str, tuple[Edit, ...]] = {w: own for w, own in bodies.items() if own is not None}
-    if len(texts) < len(bodies):
-        message = f"{_deeds(several)}; a shared file takes text edits only"
+    modes = {c.new.mode for _, c in several if c.new and c.old and c.new.mode != c.old.mode}
+    if len(texts) < len(bodies) or len(modes) > 1:
+        message = f"{_deeds(several)}; a shared file takes text edits, and one change of its mode"
         hint = "let one worker write the path"
         return [_row(Code.OVERLAP_SAME_PATH, path, sides, message, hint)]
     return [
@@ -156,12 +157,14 @@ def _hunk_message(start: int, end: int) -> str:
 
 
 def _text_edits(change: Change) -> tuple[Edit, ...] | None:
-    """Return the edits of a plain text edit, or None for any other change."""
-    if change.old is None or change.new is None or change.old.mode != change.new.mode:
+    """Return the edits of a plain file, none where only its mode changes; None for all else."""
+    if change.old is None or change.new is None:
         return None
-    if change.new.mode in (GITLINK, SYMLINK) or not isinstance(change.body, TextBody):
+    if {change.old.mode, change.new.mode} & {GITLINK, SYMLINK}:
         return None
-    return edits(change.body)
+    if change.body is None:
+        return () if change.old.id == change.new.id else None
+    return edits(change.body) if isinstance(change.body, TextBody) else None
 
 
 def _file_directory(writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]]) -> Iterable[Row]:

@@ -28,6 +28,8 @@ def pattern(text: str) -> str:
         raise ValueError(f"{text!r} matches nothing: no path in git has such a part")
     if text.endswith("/**/") or "***" in text or "[[:" in text or text.count("[") > text.count("]"):
         raise ValueError(f"{text!r} is a pattern that programs read differently; write it plainer")
+    if _is_exact(text):
+        return text
     try:
         GitIgnoreSpec.from_lines([text])
     except ValueError as error:

@@ -29,6 +29,14 @@ class Proven:
     findings: tuple[Finding, ...]
 
 
+def counted(body: Body | None) -> tuple[int, int]:
+    """Return how many lines a body adds and how many it takes away; none where it is binary."""
+    if not isinstance(body, TextBody):
+        return 0, 0
+    marks = b"".join(hunk.marks for hunk in body.hunks)
+    return marks.count(b"+"), marks.count(b"-")
+
+
 class _Refused(ValueError):
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -216,10 +224,7 @@ def _change(
 ) -> Change:
     assert path is not None
     binary = isinstance(section.body, BinaryBody)
-    plus = minus = 0
-    if isinstance(section.body, TextBody):
-        plus = sum(hunk.marks.count(b"+") for hunk in section.body.hunks)
-        minus = sum(hunk.marks.count(b"-") for hunk in section.body.hunks)
+    plus, minus = counted(section.body)
     return Change(
         path=path,
         old=old,

@@ -1,7 +1,7 @@
 """A base tree and changed entries make new trees, in memory and by git's own object grammar."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, object_id_of
@@ -29,6 +29,10 @@ class BaseTree:
 
     root: ObjectId
     directories: dict[str, Directory]
+    rows: dict[str, dict[str, tuple[bytes, bytes]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Entries as tree objects hold them, made when a directory is first spliced."""
 
     def entry(self, path: str) -> Entry | None:
         """Return the entry at `path`, or None. The directory above `path` must be loaded."""
@@ -73,15 +77,7 @@ def parsed(content: bytes) -> Directory:
 
 def serialised(directory: Mapping[str, Entry]) -> bytes:
     """Return the tree object of `directory`, entries in git's order."""
-    rows = []
-    for name, (mode, oid) in directory.items():
-        raw = path_bytes(name)
-        # git sorts a directory as if its name ended in a slash.
-        key = raw + b"/" if mode == DIRECTORY else raw
-        written = b"40000" if mode == DIRECTORY else mode.encode()
-        rows.append((key, written + b" " + raw + b"\0" + bytes.fromhex(oid)))
-    rows.sort()
-    return b"".join(row for _, row in rows)
+    return b"".join(row for _, row in sorted(_row(*item) for item in directory.items()))
 
 
 def spliced(base: BaseTree, entries: Mapping[RepoPath, Entry | None]) -> Spliced:
@@ -100,10 +96,8 @@ def spliced(base: BaseTree, entries: Mapping[RepoPath, Entry | None]) -> Spliced
     objects: dict[ObjectId, bytes] = {}
     made: dict[str, dict[str, Entry | None]] = {}
     for path in sorted(pending, key=lambda p: p.count("/") if p else -1, reverse=True):
-        content = dict(base.directories.get(path, {}))
-        # Files first: a directory that replaces a deleted file must win, an emptied one must not.
-        _change(content, pending[path])
-        _nest(content, made.pop(path, {}), pending[path])
+        wanted = _wanted(pending[path], made.pop(path, {}))
+        content = _changed_rows(base, path, wanted)
         if path == "":
             break
         above, _, name = path.rpartition("/")
@@ -113,28 +107,40 @@ def spliced(base: BaseTree, entries: Mapping[RepoPath, Entry | None]) -> Spliced
     return Spliced(_kept(content, objects), objects)
 
 
-def _change(directory: Directory, entries: Mapping[str, Entry | None]) -> None:
-    for name, entry in entries.items():
+def _wanted(
+    files: Mapping[str, Entry | None], subdirectories: Mapping[str, Entry | None]
+) -> dict[str, Entry | None]:
+    """Return what becomes of each name: a new directory wins over a deleted file, a file over an
+    emptied directory."""
+    kept = {name: entry for name, entry in subdirectories.items() if entry or not files.get(name)}
+    return {**files, **kept}
+
+
+def _changed_rows(base: BaseTree, path: str, wanted: Mapping[str, Entry | None]) -> bytes:
+    """Return the tree object of a base directory with some names changed; empty where none is."""
+    directory = base.directories.get(path, {})
+    if path not in base.rows:
+        base.rows[path] = {name: _row(name, entry) for name, entry in directory.items()}
+    rows = dict(base.rows[path])
+    for name, entry in wanted.items():
         if entry is None:
-            directory.pop(name, None)
+            rows.pop(name, None)
         else:
-            directory[name] = entry
+            rows[name] = _row(name, entry)
+    return b"".join(row for _, row in sorted(rows.values()))
 
 
-def _nest(
-    directory: Directory,
-    subdirectories: Mapping[str, Entry | None],
-    files: Mapping[str, Entry | None],
-) -> None:
-    for name, entry in subdirectories.items():
-        if entry is not None:
-            directory[name] = entry
-        elif files.get(name) is None:
-            directory.pop(name, None)
+def _row(name: str, entry: Entry) -> tuple[bytes, bytes]:
+    """Return the key that git sorts an entry by, and the entry as a tree object holds it."""
+    raw = path_bytes(name)
+    is_directory = entry.mode == DIRECTORY
+    # git sorts a directory as if its name ended in a slash.
+    key = raw + b"/" if is_directory else raw
+    mode = b"40000" if is_directory else entry.mode.encode()
+    return key, mode + b" " + raw + b"\0" + bytes.fromhex(entry.id)
 
 
-def _kept(directory: Directory, objects: dict[ObjectId, bytes]) -> ObjectId:
-    content = serialised(directory)
+def _kept(content: bytes, objects: dict[ObjectId, bytes]) -> ObjectId:
     oid = object_id_of("tree", content)
     objects[oid] = content
     return oid

@@ -194,7 +194,7 @@ def _evidence(status: IntegratorStatus, integration: Integration) -> list[str]:
     if proof is not None:
         lines += [
             f"  our engine     {proof.merged_tree}  (exact application in memory)",
-            f"  git            {proof.audited_tree}  (git apply of DIFF.patch, no object of ours)",
+            f"  git            {proof.audited_tree}  (git apply of DIFF.patch, a store of its own)",
             f"  pack           {_count(proof.objects, 'object')} passed git index-pack --strict",
         ]
     digest = status.artifacts.get("DIFF.patch", "none")

@@ -27,10 +27,12 @@ _PINNED = {
     "core.alternateRefsCommand": "",
     "gc.auto": "0",
     "maintenance.auto": "false",
-    "diff.algorithm": "myers",
+    # git's own merge reads its inputs by these two; with others an insertion among repeated lines
+    # stands elsewhere, and the union of edits is not what git would merge.
+    "diff.algorithm": "histogram",
     "diff.context": "3",
     "diff.interHunkContext": "0",
-    "diff.indentHeuristic": "true",
+    "diff.indentHeuristic": "false",
     "diff.noprefix": "false",
     "diff.mnemonicPrefix": "false",
     "diff.suppressBlankEmpty": "false",

@@ -5,18 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.codex.factory.domain.artifact import Manifest, Proof
-from tools.codex.factory.domain.change import Change
+from tools.codex.factory.domain.emitted import computed, differing, reported
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, RunId, digest_of
 from tools.codex.factory.domain.merge import Merged, merge
 from tools.codex.factory.domain.patch import scan
-from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
-from tools.codex.factory.domain.proof import prove, touched_paths, wanted_blobs
-from tools.codex.factory.domain.reader import PatchRefused
+from tools.codex.factory.domain.reader import PatchLimits, PatchRefused
 from tools.codex.factory.domain.result import Integration
-from tools.codex.factory.domain.tree import around
 from tools.codex.factory.domain.verdict import Judgement
 from tools.codex.factory.repository.audit import replayed
 from tools.codex.factory.repository.difference import difference
@@ -78,19 +75,25 @@ def proven(
             return _unproven(judgement, "git refuses the merged objects", kept.complaint)
     base_tree = ObjectId(manifest.base_tree)
     patch = difference(tools.git, tools.store, base_tree, merged.tree)
+    try:
+        said = scan(patch, _limits(plan, patch))
+    except PatchRefused as refused:
+        return _unproven(judgement, "git's own DIFF.patch cannot be read", str(refused))
+    apart = differing(said, merged)
+    if apart:
+        return _unproven(judgement, "DIFF.patch does not say what was merged", apart)
     audited = replayed(
         tools.git,
         tools.store,
         base_tree=base_tree,
         blobs=judgement.blobs,
         patch=patch,
+        known=computed(said, merged),
         scratch=tools.scratch,
     )
     if audited != merged.tree:
         return _unproven(judgement, "git does not reach the merged tree by DIFF.patch", audited)
-    changes, differing = _read_back(patch, base_tree, merged, plan, tools.objects)
-    if differing:
-        return _unproven(judgement, "DIFF.patch does not say what was merged", differing)
+    changes = tuple(reported(said, merged, judgement.base))
     proof = Proof(
         merged_tree=merged.tree,
         audited_tree=ObjectId(audited),
@@ -102,31 +105,9 @@ def proven(
     )
 
 
-def _read_back(
-    patch: bytes, base_tree: ObjectId, merged: Merged, plan: Plan, objects: Objects
-) -> tuple[tuple[Change, ...], str]:
-    """Return what git's patch changes, and where that is not what was merged."""
-    # The whole may be larger than any one bundle; a file of it may not.
-    most = plan.policy.bundle_bytes * (len(plan.workers) + 1)
-    limits = replace(
-        plan.policy.limits(), patch_bytes=len(patch), sections=len(patch), bundle_bytes=most
-    )
-    try:
-        said = scan(patch, limits)
-    except PatchRefused as refused:
-        return (), str(refused)
-    base = around(base_tree, touched_paths(said), objects.tree)
-    blobs = objects.blobs(wanted_blobs(said, base), limit=limits.file_bytes)
-    again = prove(said, base, blobs, worker=INTEGRATOR, limits=limits)
-    if again.findings:
-        return (), again.findings[0].message
-    entries = {change.path: change.new for change in again.changes}
-    differing = [
-        quoted(path)
-        for path in sorted(entries.keys() | merged.entries.keys())
-        if entries.get(path) != merged.entries.get(path)
-    ]
-    return again.changes, ", ".join(differing[:5])
+def _limits(plan: Plan, patch: bytes) -> PatchLimits:
+    """Return limits that fit the whole, which may be larger than any one bundle."""
+    return replace(plan.policy.limits(), patch_bytes=len(patch), sections=len(patch))
 
 
 def _unmerged(judgement: Judgement, *extra: Finding) -> Integration:

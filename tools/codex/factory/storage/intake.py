@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +69,7 @@ def seal(
     findings: tuple[Finding, ...] = (),
 ) -> Digest:
     """Write a bundle and then the seal that fixes its bytes; return the seal's digest."""
-    for name in sorted(files):
-        run.write(worker_artifact(worker, name), files[name])
+    run.write_all({worker_artifact(worker, name): files[name] for name in files})
     digests = {name: digest_of(content) for name, content in files.items()}
     marker = canonical(
         Seal(
@@ -108,14 +107,16 @@ def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundl
         findings.append(_broken(worker, seal_name(worker), "the seal of another bundle"))
     artifacts: dict[str, bytes] = {}
     logs: dict[str, tuple[Digest, int]] = {}
-    for name, digest in marker.artifacts.items():
-        content = _sealed_file(run, worker, name, digest, patch_bytes, findings)
-        if content is None:
-            continue
-        if name in WORKER_ARTIFACTS:
-            artifacts[name] = content
-        else:
-            logs[name] = (digest_of(content), len(content))
+    try:
+        with run.reader(str(worker)) as read:
+            for name, digest in marker.artifacts.items():
+                content = _sealed_file(read, worker, name, digest, patch_bytes, findings)
+                if content is not None and name in WORKER_ARTIFACTS:
+                    artifacts[name] = content
+                elif content is not None:
+                    logs[name] = (digest_of(content), len(content))
+    except (FileNotFoundError, OutsideRunDirectory) as error:
+        findings += [_broken(worker, f"{worker}/{name}", str(error)) for name in marker.artifacts]
     for name in run.files_below(str(worker)):
         if name not in marker.artifacts and not name.startswith("attempts/"):
             findings.append(_broken(worker, f"{worker}/{name}", "it was not there when sealed"))
@@ -161,7 +162,7 @@ def _is_name(name: str) -> bool:
 
 
 def _sealed_file(
-    run: RunDirectory,
+    read: Callable[[str, int], bytes],
     worker: WorkerId,
     name: str,
     digest: str,
@@ -170,7 +171,7 @@ def _sealed_file(
 ) -> bytes | None:
     where = worker_artifact(worker, name)
     try:
-        content = run.read(where, limit=_limit(name, patch_bytes))
+        content = read(name, _limit(name, patch_bytes))
     except FileNotFoundError:
         findings.append(_broken(worker, where, "it was sealed, and is gone"))
         return None

@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,13 +42,38 @@ class RunDirectory:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file beside, sync, rename; raise OutsideRunDirectory where a link stands."""
-        with self._parent(name, make=True) as (parent, leaf):
-            self._refuse_link(parent, leaf, name)
-            beside = f".{leaf}.new"
-            with _storage(name):
-                _write_file(parent, beside, content)
-                os.rename(beside, leaf, src_dir_fd=parent, dst_dir_fd=parent)
-                os.fsync(parent)
+        self.write_all({name: content})
+
+    def write_all(self, files: Mapping[str, bytes]) -> None:
+        """Write files as `write` does; each folder is synced once, when all its files are there."""
+        folders: dict[str, list[str]] = {}
+        for name in sorted(files):
+            folders.setdefault(name.rpartition("/")[0], []).append(name)
+        for names in folders.values():
+            with self._parent(names[0], make=True) as (parent, _):
+                for name in names:
+                    leaf = name.rpartition("/")[2]
+                    _check_leaf(leaf, name)
+                    self._refuse_link(parent, leaf, name)
+                    beside = f".{leaf}.new"
+                    with _storage(name):
+                        _write_file(parent, beside, files[name])
+                        os.rename(beside, leaf, src_dir_fd=parent, dst_dir_fd=parent)
+                with _storage(names[0]):
+                    os.fsync(parent)
+
+    @contextmanager
+    def reader(self, folder: str) -> Iterator[Callable[[str, int], bytes]]:
+        """Yield a way to read many files of one folder: by name in it, with a size limit."""
+        with self._parent(f"{folder}/x", make=False) as (parent, _):
+
+            def read(name: str, limit: int) -> bytes:
+                if "/" in name:
+                    return self.read(f"{folder}/{name}", limit=limit)
+                _check_leaf(name, f"{folder}/{name}")
+                return read_regular(name, limit=limit, parent=parent)
+
+            yield read
 
     def read(self, name: str, *, limit: int = 1 << 30) -> bytes:
         """Return the content of a regular file; raise FileNotFoundError or StorageError."""
@@ -64,14 +89,22 @@ class RunDirectory:
 
     def files_below(self, name: str) -> tuple[str, ...]:
         """Return every name below the folder `name` that is no folder, sorted, relative to it."""
-        top = self.folder / name
-        if top.is_symlink():
+        found: list[str] = []
+        waiting = [""]
+        if (self.folder / name).is_symlink():
             return ()
-        found = []
-        for here, _, files in os.walk(top):
-            found += [str((Path(here) / file).relative_to(top)) for file in files]
-        links = [p for p in top.rglob("*") if p.is_symlink() and p.is_dir()]
-        found += [str(path.relative_to(top)) for path in links]
+        while waiting:
+            prefix = waiting.pop()
+            try:
+                with os.scandir(f"{self.folder}/{name}/{prefix}") as entries:
+                    for entry in entries:
+                        here = prefix + entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(here + "/")
+                        else:
+                            found.append(here)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
         return tuple(sorted(found))
 
     def set_aside(self, name: str) -> str:
@@ -135,6 +168,11 @@ class RunDirectory:
         with _storage(name), suppress(FileNotFoundError):
             if not stat.S_ISREG(os.lstat(leaf, dir_fd=parent).st_mode):
                 raise OutsideRunDirectory(name)
+
+
+def _check_leaf(leaf: str, name: str) -> None:
+    if leaf in ("", ".", "..") or "\0" in leaf:
+        raise OutsideRunDirectory(name)
 
 
 def read_regular(path: str | Path, *, limit: int, parent: int | None = None) -> bytes:
