@@ -41,7 +41,7 @@ def replayed(
         pack = git.out(
             "pack-objects", "--quiet", "--stdout", "--window=0", git_dir=store, feed=wanted
         )
-        for content in (pack, pack_of(known)):
+        for content in (pack, pack_of(known, level=0)):
             git.out("index-pack", "--stdin", git_dir=own, feed=content)
         git.out("read-tree", base_tree, git_dir=own)
         if patch:

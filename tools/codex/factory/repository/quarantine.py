@@ -37,13 +37,16 @@ def loan(objects: Path) -> bytes:
     return shown.encode("utf-8", "surrogateescape") + b"\n"
 
 
-def pack_of(objects: Mapping[ObjectId, tuple[str, bytes]]) -> bytes:
-    """Return a pack (gitformat-pack, version 2) of whole objects, sorted by id."""
+def pack_of(objects: Mapping[ObjectId, tuple[str, bytes]], *, level: int = 1) -> bytes:
+    """Return a pack (gitformat-pack, version 2) of whole objects, sorted by id.
+
+    `level` is zlib's: 0 for a pack that is thrown away as soon as it was read.
+    """
     parts = [struct.pack(">4sII", b"PACK", 2, len(objects))]
     for oid in sorted(objects):
         kind, content = objects[oid]
         parts.append(_object_header(_TYPE[kind], len(content)))
-        parts.append(zlib.compress(content, 1))
+        parts.append(zlib.compress(content, level))
     body = b"".join(parts)
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
