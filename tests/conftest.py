@@ -1,10 +1,13 @@
 """What most tests start from: a small real repository, and the real command."""
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.builders import Repo
+from tools.codex.factory.cli.main import main
 from tools.codex.factory.config import Host
 from tools.codex.factory.repository.git import Git, git_of
 
@@ -47,7 +51,26 @@ class Factory:
     def __call__(
         self, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> Ended:
-        """Run `factory words` to its end."""
+        """Run `factory words` to its end, from its front door on, in this process.
+
+        A start of the interpreter for each of many hundred commands would be most of the time.
+        """
+        out, err = _stream(), _stream()
+        with (
+            in_place(cwd or self.folder, self.environment(env)),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                code = main(list(words))
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Ended(code, _written(out), _written(err))
+
+    def real(
+        self, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Ended:
+        """Run `factory words` to its end as a process of its own."""
         done = subprocess.run(
             self.argv(*words),
             cwd=cwd or self.folder,
@@ -83,6 +106,33 @@ class Factory:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         return {**own, **(more or {})}
+
+
+@contextmanager
+def in_place(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Stand in `folder` with just this environment, and leave both as they were."""
+    before, here = dict(os.environ), Path.cwd()
+    stops = {stop: signal.getsignal(stop) for stop in (signal.SIGTERM, signal.SIGHUP)}
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        os.environ.clear()
+        os.environ.update(before)
+        for stop, what in stops.items():
+            signal.signal(stop, what)
+
+
+def _stream() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict", write_through=True)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return _text(bytes(stream.buffer.read()))
 
 
 def _text(content: bytes) -> str:

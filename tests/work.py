@@ -1,16 +1,13 @@
 """What workers hand in, in tests: patches, branches, bundle folders, and their plan."""
 
-import io
 import json
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.builders import Repo
 from tests.conftest import Ended, Factory
-from tools.codex.factory.cli.main import main
 
 Edit = Callable[[Repo], None]
 Document = dict[str, Any]
@@ -82,10 +79,9 @@ class Work:
         elsewhere.folder.mkdir()
         elsewhere.patch(worker, edit, **fields)
         root = str(elsewhere.folder / "runs")
-        words = ["launch", "--plan", elsewhere.plan(), "--run-id", run_id, "--runs-root", root]
-        # In this process: what is tested is what becomes of the bundle, not how it was made.
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            assert main(["-C", str(self.repo.path), *words]) == 0
+        words = ("launch", "--plan", elsewhere.plan(), "--run-id", run_id, "--runs-root", root)
+        ended = self.factory(*words)
+        assert ended.exit_code == 0, ended.stderr
         folder = elsewhere.folder / "runs" / run_id / worker
         self.add(worker, bundle=str(folder), **fields)
         return folder

@@ -228,6 +228,17 @@ def test_a_reader_that_goes_away_is_no_error(work: Work) -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+def test_the_command_as_a_process_of_its_own_says_the_same(work: Work) -> None:
+    work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])
+
+    real = work.factory.real("oneshot", "--plan", work.plan(), "--run-id", "r", "--json")
+    blocked = work.factory.real("oneshot", "--plan", work.plan(), "--run-id", "..")
+
+    again = work.factory("integrate", "--run-id", "r", "--json")
+    assert (real.exit_code, blocked.exit_code, blocked.stdout) == (0, 2, "")
+    assert real.answer["commit"] == again.answer["commit"]
+
+
 def test_outside_a_repository_the_reason_is_one_line(factory: Factory, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
