@@ -149,7 +149,7 @@ def merged_and_proven(ground: Ground, store: Path, scratch: Path) -> Round:
             objects=objects,
             scratch=scratch,
         )
-        judgement = judged(run, plan, base_tree=ObjectId(manifest.base_tree), objects=objects)
+        judgement = judged(run, plan, manifest, objects)
         if not judgement.included:
             raise SystemExit("\n".join(f"{f.subject}: {f.message}" for f in judgement.findings))
         content = objects.commit(base)

@@ -10,7 +10,7 @@ from tests.conftest import Factory
 from tools.codex.factory.cli.main import COMMANDS
 from tools.codex.factory.config import keys
 from tools.codex.factory.domain.plan import Check, PlanFile, WorkerEntry
-from tools.codex.factory.storage.run_directory import make_runs_root
+from tools.codex.factory.storage.runs_root import make_runs_root
 
 PROJECT = Path(__file__).parents[1]
 

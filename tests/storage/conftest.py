@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tools.codex.factory.domain.identity import run_id
-from tools.codex.factory.storage.run_directory import RunDirectory, claim, make_runs_root
+from tools.codex.factory.storage.run_directory import RunDirectory
+from tools.codex.factory.storage.runs_root import claim, make_runs_root
 
 Listing = dict[str, tuple[str, bytes]]
 

@@ -12,16 +12,19 @@ import pytest
 
 from tests.builders import Repo
 from tools.codex.factory.domain.identity import RunId, run_id
-from tools.codex.factory.errors import OutsideRunDirectory, RunUnavailable, StorageError
+from tools.codex.factory.errors import (
+    ConfigurationError,
+    OutsideRunDirectory,
+    RunUnavailable,
+    StorageError,
+)
 from tools.codex.factory.storage.run_directory import (
     NotARegularFile,
     RunDirectory,
     TooLarge,
-    claim,
-    make_runs_root,
     read_regular,
-    runs_in,
 )
+from tools.codex.factory.storage.runs_root import claim, make_runs_root, runs_in
 
 Untouched = Callable[[], bool]
 BAD_NAMES = (
@@ -334,12 +337,20 @@ def test_a_runs_root_made_again_keeps_what_the_operator_wrote(tmp_path: Path) ->
     assert (tmp_path / ".gitignore").read_text() == "/*\n# mine\n"
 
 
-def test_a_killed_maker_of_the_runs_root_leaves_no_empty_gitignore_behind(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_is_no_runs_root_and_stays_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "source.py").touch()
+
+    with pytest.raises(ConfigurationError):
+        make_runs_root(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["source.py"]
+
+
+def test_a_gitignore_that_is_there_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").touch()
 
     make_runs_root(tmp_path)
 
-    assert (tmp_path / ".gitignore").read_text() != ""
+    assert (tmp_path / ".gitignore").read_text() == ""
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "dangling"])

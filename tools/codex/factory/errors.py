@@ -1,6 +1,16 @@
 """Why the factory cannot go on, and the exit code of each reason."""
 
+from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """The run that an error ended, and where its report lies."""
+
+    run_id: str
+    base_commit: str
+    report: str
 
 
 class FactoryError(Exception):
@@ -15,6 +25,7 @@ class FactoryError(Exception):
         super().__init__(message)
         self.hint = hint
         self.log = log
+        self.failed: FailedRun | None = None
 
 
 class UsageError(FactoryError):

@@ -1,8 +1,10 @@
 """Start a child, feed it, read it, end it. The only importer of subprocess."""
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from tools.codex.factory.errors import UnfitHost
+
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,12 @@ def conversation(
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it ends (Linux; else nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end(child: "subprocess.Popen[bytes]", *, kill: bool) -> None:

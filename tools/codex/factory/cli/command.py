@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools.codex.factory.cli.screen import Screen
+from tools.codex.factory.errors import UsageError
 
 if TYPE_CHECKING:
     from tools.codex.factory.config import Host
@@ -38,16 +39,16 @@ class Call:
         from tools.codex.factory.pipelines.session import session
 
         config = self.arguments.config
+        try:
+            folder = Path(self.arguments.directory).absolute()
+        except FileNotFoundError:
+            raise UsageError("the folder that you stand in is gone", hint="go to another") from None
         return session(
             self.host,
-            folder=Path(self.arguments.directory).absolute(),
-            config_file=Path(config) if config is not None else None,
+            folder=folder,
+            config_file=folder / config if config is not None else None,
             flags={"runs.root": self.arguments.runs_root},
         )
-
-
-def no_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing."""
 
 
 def add_run_id(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from tools.codex.factory.domain.artifact import IntegratorStatus
     from tools.codex.factory.domain.event import Event
-    from tools.codex.factory.pipelines.oneshot import Request
+    from tools.codex.factory.pipelines.begin import Request
     from tools.codex.factory.pipelines.session import Session
 
 _STAGE_EVENTS = {
@@ -34,10 +34,10 @@ def _add_launch(parser: argparse.ArgumentParser) -> None:
 
 def run_oneshot(call: Call) -> int:
     """Launch, validate, integrate."""
-    from tools.codex.factory.pipelines import oneshot
+    from tools.codex.factory.pipelines import begin, oneshot
 
     ground, request = call.ground(), _request(call.arguments)
-    prepared = oneshot.prepare(ground, request)
+    prepared = begin.prepare(ground, request)
     _tell_notes(call, prepared.notes)
     status = oneshot.oneshot(ground, request, prepared, _teller(call))
     return _answer(call, ground, status, prepared.notes)
@@ -46,10 +46,10 @@ def run_oneshot(call: Call) -> int:
 def run_launch(call: Call) -> int:
     """Begin a run and seal a bundle for each worker."""
     from tools.codex.factory.domain.result import RunAnswer
-    from tools.codex.factory.pipelines import oneshot
+    from tools.codex.factory.pipelines import begin, oneshot
 
     ground, request = call.ground(), _request(call.arguments)
-    prepared = oneshot.prepare(ground, request)
+    prepared = begin.prepare(ground, request)
     _tell_notes(call, prepared.notes)
     run = oneshot.launch(ground, request, prepared, _teller(call))
     call.screen.say(f"PENDING  {run.directory.run}")
@@ -106,7 +106,7 @@ def run_integrate(call: Call) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> "Request":
-    from tools.codex.factory.pipelines.oneshot import Request
+    from tools.codex.factory.pipelines.begin import Request
 
     return Request(
         base_ref=arguments.base_ref,

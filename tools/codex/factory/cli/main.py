@@ -41,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         sys.stderr.write("factory: Windows lacks the file locks that factory stands on\n")
         return 20
+    if sys.stdout is None or sys.stderr is None:
+        # Closed by whoever started us: what is said goes nowhere, and the exit code stays.
+        sys.stdout = sys.stdout or io.StringIO()
+        sys.stderr = sys.stderr or sys.stdout
     # A path may hold bytes that are no text; an answer that shows one must not fail on it.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -60,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     screen = Screen(json="--json" in words, color=False, level="info")
-    command = next((word for word in words if word in COMMANDS), "")
+    command = _command_in(words)
     try:
         if words[:1] == [_INTEGRATOR]:
             return _serve()
@@ -97,6 +101,15 @@ def _bug(bug: Exception) -> FactoryError:
     return Bug(message, hint=f"the traceback is in {file.name}; please report it")
 
 
+def _command_in(words: list[str]) -> str:
+    """Return the command that was meant, before anything is parsed; options' values are none."""
+    taking = ("-C", "--config", "--runs-root", "--log-level")
+    values = {n + 1 for n, word in enumerate(words) if word in taking}
+    named = (word for n, word in enumerate(words) if n not in values and not word.startswith("-"))
+    first = next(named, "")
+    return first if first in COMMANDS else ""
+
+
 def _parsed(words: list[str]) -> argparse.Namespace:
     parser = _parser()
     arguments, rest = parser.parse_known_args(words)
@@ -121,13 +134,21 @@ def _refused(screen: Screen, command: str, error: FactoryError) -> int:
     screen.complain(str(error), error.hint)
     for more in getattr(error, "__notes__", ()):
         screen.complain(more, "")
+    failed = error.failed
+    if failed is not None:
+        screen.say(f"FAIL  {failed.report}")
     if screen.json:
-        from tools.codex.factory.domain.result import Answer, ErrorSaid
+        from tools.codex.factory.domain.path import quoted
+        from tools.codex.factory.domain.result import Answer, ErrorSaid, RunAnswer
 
         said = ErrorSaid(message=str(error), hint=error.hint)
-        screen.document(
-            Answer(command=command, status="FAIL", exit_code=error.exit_code, error=said)
-        )
+        code = error.exit_code
+        answer = Answer(command=command, status="FAIL", exit_code=code, error=said)
+        if failed is not None:
+            run = {"run_id": failed.run_id, "base_commit": failed.base_commit}
+            report = quoted(failed.report)
+            answer = RunAnswer.model_validate({**dict(answer), **run, "report": report})
+        screen.document(answer)
     return error.exit_code
 
 

@@ -211,12 +211,14 @@ class Manifest(Artifact):
 
 
 class WorkerRow(Artifact):
-    """One worker in a list: its status, how it ended, how many paths it changes."""
+    """One worker in a list: its status, how it ended, how many paths it changes, and whether
+    these are in the merged tree."""
 
     worker_id: WorkerIdText
     status: Status
     ended: str
     changes: Count
+    merged: bool
 
 
 class Proof(Artifact):

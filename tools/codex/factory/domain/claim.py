@@ -45,7 +45,8 @@ def _files_changed_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list
     for path in sorted(by_text.keys() | have.keys()):
         if by_text.get(path) != have.get(path):
             found.append(_disagrees(bundle.worker, path, by_text.get(path), have.get(path)))
-    if len(have) != len(said.changes) or said.noop != (not changes):
+    honest = said.noop == (not changes) and (said.noop_reason is None) == bool(changes)
+    if len(have) != len(said.changes) or not honest:
         message = "a path stands twice" if len(have) != len(said.changes) else "`noop` is not so"
         found.append(
             blocking(
@@ -77,8 +78,10 @@ def _disagrees(
 
 
 def _status_findings(bundle: Bundle) -> list[Finding]:
-    status = bundle.status
-    if status.status == "PASS" and not any(f.severity == "blocks" for f in status.findings):
+    status, ended = bundle.status, bundle.status.ended
+    well = ended.how == "adopted" or (ended.how == "exited" and ended.exit_code == 0)
+    blocked = any(finding.severity == "blocks" for finding in status.findings)
+    if status.status == "PASS" and well and ended.signal is None and not blocked:
         return []
     said = "; ".join(f"{f.code}: {f.message}" for f in status.findings if f.severity == "blocks")
     return [

@@ -133,7 +133,7 @@ def _after(view: RunView, line: LedgerLine) -> RunView:
     match line.event_type:
         case EventType.RUN_START:
             return replace(view, begun=line.hashes)
-        case EventType.RUN_CONTINUED | EventType.INTEGRATE_START:
+        case EventType.INTEGRATE_START:
             return replace(view, status="PENDING", ended=None, status_digest="")
         case EventType.BUNDLE_SEALED:
             worker, seal = line.actor, line.hashes.get("seal", "")

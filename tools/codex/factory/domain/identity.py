@@ -13,6 +13,7 @@ RepoPath = NewType("RepoPath", str)
 Digest = NewType("Digest", str)
 
 INTEGRATOR = WorkerId("Z_integrator")
+_TAKEN = frozenset({INTEGRATOR.casefold(), "seals", "record"})
 NULL_ID = ObjectId("0" * 40)
 EMPTY_BLOB = ObjectId("e69de29bb2d1d6434b8b29ae775ad8c2e48c5391")
 
@@ -57,8 +58,8 @@ def worker_id(text: str) -> WorkerId:
         )
     if _DEVICE.fullmatch(text):
         raise ValueError(f"{text!r} is a device name on Windows")
-    if text.casefold() == INTEGRATOR.casefold():
-        raise ValueError(f"{text!r} is the name of the integrator")
+    if text.casefold() in _TAKEN:
+        raise ValueError(f"{text!r} is the name of a folder that every run has")
     return WorkerId(text)
 
 

@@ -36,13 +36,6 @@ class Row:
         """Return everyone who is in this row, sorted."""
         return tuple(sorted({worker for side in self.sides for worker in side}))
 
-    def sets_apart(self, worker: WorkerId, others: Iterable[WorkerId]) -> bool:
-        """Return whether this row forbids that `worker` is merged beside `others`."""
-        if not self.blocks or not any(worker in side for side in self.sides):
-            return False
-        against = {other for side in self.sides if worker not in side for other in side}
-        return len(self.sides) == 1 or not against.isdisjoint(others)
-
 
 @dataclass(frozen=True, slots=True)
 class Overlaps:
@@ -111,8 +104,8 @@ def _same_path(
         return []
     bodies = {worker: _text_edits(change) for worker, change in several}
     texts: dict[str, tuple[Edit, ...]] = {w: own for w, own in bodies.items() if own is not None}
-    modes = {c.new.mode for _, c in several if c.new and c.old and c.new.mode != c.old.mode}
-    if len(texts) < len(bodies) or len(modes) > 1:
+    modes = [c.new.mode for _, c in several if c.new and c.old and c.new.mode != c.old.mode]
+    if len(texts) < len(bodies) or len(set(modes) if allow_identical else modes) > 1:
         message = f"{_deeds(several)}; a shared file takes text edits, and one change of its mode"
         hint = "let one worker write the path"
         return [_row(Code.OVERLAP_SAME_PATH, path, sides, message, hint)]

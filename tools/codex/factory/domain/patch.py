@@ -90,7 +90,7 @@ def _section(reader: Reader) -> Section:
         raise reader.refuse(f"expected 'diff --git', found {first[:60]!r}")
     headers, index = _headers(reader)
     kind = _kind(reader, headers)
-    old, new = _names(reader, start, kind, first[len(b"diff --git ") :], headers)
+    old, new = _names(start, kind, first[len(b"diff --git ") :], headers)
     old_mode, new_mode, old_id, new_id = _modes_and_ids(reader, kind, headers, index)
     body = _body(reader, old, new, GITLINK in (old_mode, new_mode))
     if body is not None and index is None:
@@ -160,7 +160,7 @@ def _kind(reader: Reader, headers: dict[bytes, bytes]) -> Kind:
 
 
 def _names(
-    reader: Reader, start: int, kind: Kind, rest: bytes, headers: dict[bytes, bytes]
+    start: int, kind: Kind, rest: bytes, headers: dict[bytes, bytes]
 ) -> tuple[RepoPath | None, RepoPath | None]:
     """Return old and new path; the names in `diff --git` and in the headers must be the same."""
     if kind in ("rename", "copy"):

@@ -1,6 +1,7 @@
 """The plan: who may touch what, where each worker's work comes from, how to judge it."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -106,8 +107,8 @@ class PlanFile(Artifact):
 
     @model_validator(mode="after")
     def _distinct(self) -> "PlanFile":
-        ids = [worker.id.casefold() for worker in self.workers]
-        twice = sorted({name for name in ids if ids.count(name) > 1})
+        count = Counter(worker.id.casefold() for worker in self.workers)
+        twice = sorted(name for name, times in count.items() if times > 1)
         if twice:
             raise ValueError(f"worker id {twice[0]!r} stands twice (case is ignored)")
         return self

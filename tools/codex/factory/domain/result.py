@@ -1,6 +1,6 @@
 """What the stages hand back, and what the command line says as JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,7 +68,9 @@ class Integration:
         return len(self.merged.workers) < len(self.judgement.own_findings)
 
 
-def worker_rows(judgement: Judgement, plan: Plan) -> tuple[WorkerRow, ...]:
+def worker_rows(
+    judgement: Judgement, plan: Plan, merged: Collection[WorkerId] = ()
+) -> tuple[WorkerRow, ...]:
     """Return one row for each worker of the plan, sorted by id."""
     rows = []
     for entry in plan.workers:
@@ -80,6 +82,7 @@ def worker_rows(judgement: Judgement, plan: Plan) -> tuple[WorkerRow, ...]:
                 status=judgement.status_of(worker),
                 ended=bundle.status.ended.how if bundle else "unreadable",
                 changes=len(judgement.changes_of.get(worker, ())),
+                merged=worker in merged,
             )
         )
     return tuple(rows)

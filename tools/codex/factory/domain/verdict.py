@@ -1,6 +1,6 @@
 """What speaks against the bundles of a run, and what follows: PASS or BLOCKED."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,10 +57,11 @@ def judge(
     plan: Plan,
     *,
     run: RunId,
+    base_commit: str,
     base_root: ObjectId,
     objects: BaseObjects,
 ) -> Judgement:
-    """Return the judgement of sealed bundles, read against the base tree `base_root`."""
+    """Return the judgement of sealed bundles, read against the base commit and its tree."""
     limits = plan.policy.limits()
     entries = {WorkerId(entry.id): entry for entry in plan.workers}
     found: dict[WorkerId, list[Finding]] = {}
@@ -83,13 +84,21 @@ def judge(
             changes_of[worker] = proven.changes
             found[worker] += claim_findings(bundle, proven.changes)
             found[worker] += _tree_findings(bundle, proven, base)
+            found[worker] += _base_findings(bundle, base_commit)
     locks = {worker: lock(e.allow, e.deny, e.shared) for worker, e in entries.items()}
     owners = _owners(changes_of)
     for worker, changes in changes_of.items():
         found[worker] += _scope(
             bundles[worker], changes, entries[worker], locks[worker], plan, owners, run
         )
-    met = overlaps(changes_of, locks, base, allow_identical=plan.policy.allow_identical)
+    allow_identical = plan.policy.allow_identical
+    met = overlaps(changes_of, locks, base, allow_identical=allow_identical)
+
+    def meets_nobody(workers: list[WorkerId]) -> bool:
+        some = {worker: changes_of[worker] for worker in workers}
+        rows = overlaps(some, locks, base, allow_identical=allow_identical).rows
+        return not any(row.blocks for row in rows)
+
     everything = [finding for own in found.values() for finding in own] + met.findings()
     return Judgement(
         base=base,
@@ -98,7 +107,7 @@ def judge(
         changes_of=changes_of,
         overlaps=met,
         findings=in_order(everything),
-        included=_included(found, met, plan),
+        included=_included(found, met, plan, meets_nobody),
         own_findings={worker: in_order(own) for worker, own in found.items()},
     )
 
@@ -109,16 +118,21 @@ def decide(findings: Iterable[Finding]) -> Status:
 
 
 def _included(
-    found: Mapping[WorkerId, list[Finding]], met: Overlaps, plan: Plan
+    found: Mapping[WorkerId, list[Finding]],
+    met: Overlaps,
+    plan: Plan,
+    meets_nobody: Callable[[list[WorkerId]], bool],
 ) -> tuple[WorkerId, ...]:
     """Return who is merged. Of bundles that overlap, the one with the earlier id stays."""
     clean = [w for w in sorted(found) if not any(finding.blocks for finding in found[w])]
     rows = [row for row in met.rows if row.blocks]
     if plan.policy.on_blocked == "strict":
         return tuple(clean) if len(clean) == len(found) and not rows else ()
+    contested = {worker for row in rows for worker in row.workers}
     kept: list[WorkerId] = []
     for worker in clean:
-        if not any(row.sets_apart(worker, kept) for row in rows):
+        # Who is in no row meets nobody, so only the contested are held against each other.
+        if worker not in contested or meets_nobody([w for w in kept if w in contested] + [worker]):
             kept.append(worker)
     return tuple(kept)
 
@@ -156,12 +170,15 @@ def _scope(
         requests=requests,
         granted=granted,
     )
-    given = scope_lock(entry, run)
-    if (bundle.scope_lock.allow, bundle.scope_lock.deny, bundle.scope_lock.shared) != (
-        given.allow,
-        given.deny,
-        given.shared,
-    ):
+    said = bundle.scope_lock
+    # Whose lock it says to be is judged as identity.
+    given = scope_lock(entry, run).model_copy(
+        update={"run_id": said.run_id, "worker_id": said.worker_id}
+    )
+    if entry.source == "bundle":
+        # Its plan entry names the folder that it lies in, which its maker could not know.
+        given = given.model_copy(update={"plan_entry": said.plan_entry})
+    if said != given:
         found.append(
             blocking(
                 Code.SCOPE_LOCK_DIFFERS,
@@ -171,6 +188,20 @@ def _scope(
             )
         )
     return found
+
+
+def _base_findings(bundle: Bundle, base_commit: str) -> list[Finding]:
+    said = bundle.status.base_commit
+    if said == base_commit:
+        return []
+    return [
+        blocking(
+            Code.IDENTITY,
+            f"{bundle.worker}: STATUS.json",
+            f"it names base commit {said}, the run has {base_commit}",
+            "make the bundle on the run's base commit",
+        )
+    ]
 
 
 def _tree_findings(bundle: Bundle, proven: Proven, base: BaseTree) -> list[Finding]:

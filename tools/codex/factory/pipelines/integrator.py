@@ -1,5 +1,7 @@
 """The integrator as a process of its own: what is said over its pipe, from both ends."""
 
+import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -13,7 +15,7 @@ from tools.codex.factory.domain.path import quoted, unquoted
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
 from tools.codex.factory.pipelines.record import RecordedRun, integrator_status, recorded_in
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.process import Conversation, conversation
+from tools.codex.factory.process import Completed, Conversation, conversation, die_with_parent
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.objects import objects_of
 from tools.codex.factory.repository.quarantine import open_store
@@ -41,6 +43,8 @@ class Order(Artifact):
     run_id: str
     borrowed: str
     git_version: str
+    parent: int
+    """The process that holds the run's lock; without it nothing may be written."""
 
 
 class Ledgered(Artifact):
@@ -85,6 +89,7 @@ def integrated(
         run_id=run.directory.run,
         borrowed=quoted(str(ground.repository.objects)),
         git_version=ground.git_version,
+        parent=os.getpid(),
     )
     environment = own_environment(ground.host.variables)
     with (
@@ -94,9 +99,9 @@ def integrated(
         ) as talk,
     ):
         talk.say(order.model_dump_json().encode())
-        _listen(talk, record, until="merged")
+        _listen(talk, run.directory.run, record, until="merged")
         talk.say(Ledgered(ledger=ground.ledger.head()).model_dump_json().encode())
-        _listen(talk, record, until="reported")
+        _listen(talk, run.directory.run, record, until="reported")
         talk.ended()
     return integrator_status(run.directory)
 
@@ -108,6 +113,7 @@ def serve(host: Host, hear: BinaryIO, speak: BinaryIO) -> int:
         speak.write(said.model_dump_json().encode() + b"\n")
         speak.flush()
 
+    die_with_parent()
     try:
         order = Order.model_validate_json(hear.readline())
         for said in _work(host, order, hear):
@@ -141,7 +147,7 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         yield from (_event_said(event) for event in events)
         yield Said(kind="merged")
     answer = hear.readline()
-    if not answer:
+    if not answer or os.getppid() != order.parent:
         # Whoever asked is gone, and the lock with it: another factory may hold the run now.
         return
     ledgered = Ledgered.model_validate_json(answer)
@@ -158,7 +164,7 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
     yield Said(kind="reported")
 
 
-def _listen(talk: Conversation, record: Callable[[Event], None], *, until: str) -> None:
+def _listen(talk: Conversation, run: str, record: Callable[[Event], None], *, until: str) -> None:
     for line in talk.heard():
         said = Said.model_validate_json(line)
         if said.kind == "error":
@@ -169,10 +175,16 @@ def _listen(talk: Conversation, record: Callable[[Event], None], *, until: str) 
             record(_event(said.event))
     ended = talk.ended()
     raise IntegratorFailed(
-        f"the integrator ended without an answer (exit code {ended.exit_code}): {ended.complaint}",
-        hint="run `factory integrate` again; sealed bundles are kept",
+        f"the integrator ended without an answer: {_ending(ended)}",
+        hint=f"`factory integrate --run-id {run}` tries again",
         log=ended.stderr.decode("utf-8", "replace"),
     )
+
+
+def _ending(ended: Completed) -> str:
+    if ended.exit_code < 0:
+        return f"signal {signal.Signals(-ended.exit_code).name} ended it"
+    return ended.complaint
 
 
 def _event_said(event: Event) -> Said:

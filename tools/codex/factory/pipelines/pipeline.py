@@ -11,8 +11,8 @@ from tools.codex.factory.domain.artifact import IntegratorStatus
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
-from tools.codex.factory.errors import Bug, FactoryError, Interrupted, StorageError
-from tools.codex.factory.pipelines.record import RecordedRun
+from tools.codex.factory.errors import Bug, FactoryError, FailedRun, Interrupted, StorageError
+from tools.codex.factory.pipelines.record import RecordedRun, report_file
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.stages.report import TRACEBACK, ThisRun, cleared, write_failure
 from tools.codex.factory.storage.lock import held
@@ -44,20 +44,16 @@ def ending(
     An error that leaves the block is written down as FAIL first.
     """
     started = clock()
-    ledger = ground.ledger
-
-    def record(event: Event) -> None:
-        ledger.append([event])
-        tell(event)
-
     try:
-        yield record
+        yield recorder(ground, tell)
     except FactoryError as error:
         if error.exit_code not in _REFUSALS:
             _fail(ground, run, error, started)
         raise
     except KeyboardInterrupt as stop:
-        interrupted = Interrupted("interrupted", hint="the same command continues the run")
+        name = run.directory.run
+        hint = f"the same command with --run-id {name} continues the run"
+        interrupted = Interrupted("interrupted", hint=hint)
         _fail(ground, run, interrupted, started)
         raise interrupted from stop
     except Exception as bug:
@@ -68,6 +64,17 @@ def ending(
         )
         _fail(ground, run, named, started)
         raise named from bug
+
+
+def recorder(ground: Session, tell: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return what appends an event to the ledger and tells the operator of it."""
+    ledger = ground.ledger
+
+    def record(event: Event) -> None:
+        ledger.append([event])
+        tell(event)
+
+    return record
 
 
 def end_event(status: IntegratorStatus) -> Event:
@@ -100,6 +107,9 @@ def _fail(
         cleared(run.directory)
         status = write_failure(run.directory, run.plan.title, run.manifest, error, about)
         ground.ledger.append([end_event(status)])
+        error.failed = FailedRun(
+            status.run_id, status.base_commit, str(report_file(ground, status.run_id))
+        )
     except StorageError as second:
         # Nothing more can be written; the first error still tells the operator what happened.
         error.add_note(f"the FAIL report could not be written: {second}")

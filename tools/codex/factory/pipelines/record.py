@@ -13,13 +13,8 @@ from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.storage.run_directory import (
-    MANIFEST,
-    PLAN,
-    RunDirectory,
-    runs_in,
-    worker_artifact,
-)
+from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory, worker_artifact
+from tools.codex.factory.storage.runs_root import runs_in
 
 
 @dataclass(frozen=True, slots=True)

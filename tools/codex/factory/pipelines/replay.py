@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tools.codex.factory.domain.event import replay
+from tools.codex.factory.domain.identity import RunId, run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.result import DisagreementSaid, ReplayRow
 from tools.codex.factory.errors import FactoryError, RunUnavailable
@@ -25,7 +26,8 @@ from tools.codex.factory.stages.verify import (
     disagreements,
 )
 from tools.codex.factory.storage.ledger import LEDGER
-from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory, runs_in
+from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory
+from tools.codex.factory.storage.runs_root import runs_in
 
 
 def replayed(ground: Session, name: str | None, *, rebuilding: bool) -> tuple[ReplayRow, ...]:
@@ -75,7 +77,9 @@ def _unopened(
     ground: Session, name: str, recorded: Recorded | None, error: FactoryError
 ) -> list[Disagreement]:
     """Return which of manifest and plan is not what it was, or the error where none can tell."""
-    directory = RunDirectory(ground.runs_root, run_named(name))
+    directory = RunDirectory(ground.runs_root, RunId(name))
+    if not directory.folder.is_dir():
+        return [Disagreement(name, "its folder is gone")]
     begun = dict(recorded.view.begun) if recorded is not None else {}
     try:
         inputs = dict(integrator_status(directory).inputs)
@@ -88,6 +92,10 @@ def _unopened(
 
 
 def _is_run(ground: Session, name: str) -> bool:
+    try:
+        run_id(name)
+    except ValueError:
+        return False
     return (ground.runs_root / name / MANIFEST).exists()
 
 

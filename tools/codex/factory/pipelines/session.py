@@ -1,5 +1,6 @@
 """What a command stands on: host, settings, git, the repository, the ledger, the runs root."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def session(
     # A root given on the command line is meant from where the operator stands.
     from_here = settings.provenance["runs.root"] == "command line"
     start = folder if from_here else repository.work_tree
-    runs_root = _runs_root((start / root).resolve(), repository)
+    runs_root = _runs_root(start / root, repository)
     return Session(
         host=host,
         git=git,
@@ -70,6 +71,11 @@ def session(
 
 def _runs_root(root: Path, repository: UserRepository) -> Path:
     """Return the runs root; raise ConfigurationError where runs would lie over the user's files."""
+    if "\0" in str(root):
+        raise ConfigurationError(
+            f"runs.root = {str(root)!r} holds a NUL byte", hint="name a folder"
+        )
+    root = Path(os.path.realpath(root))
     held = (repository.work_tree.resolve(), repository.git_dir.resolve(), repository.objects)
     if any(place == root or root in place.parents for place in held):
         raise ConfigurationError(

@@ -47,8 +47,8 @@ def failure_report(title: str, manifest: Manifest, status: IntegratorStatus, hin
             f"  {shown(status.error or 'unknown')}",
             "",
             "WHAT TO DO NEXT",
-            f"  1. {shown(hint or 'run the same command again')}",
-            "  2. Run `factory integrate` again: sealed bundles are kept and used again.",
+            f"  1. {shown(hint or 'mend that, and run the same command again')}",
+            f"  2. `--run-id {status.run_id}` continues this run: sealed bundles are kept.",
             "",
             "EVIDENCE",
             f"  base commit    {status.base_commit}",
@@ -111,11 +111,6 @@ def this_run(manifest: Manifest, status: IntegratorStatus) -> list[str]:
         *versions,
         "",
     ]
-
-
-def above_this_run(report: str) -> str:
-    """Return the part of a report that is the same for the same base and bundles."""
-    return report.partition(f"\n{THIS_RUN}\n")[0]
 
 
 def suggestions_text(worker: str) -> str:

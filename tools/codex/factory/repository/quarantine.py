@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,8 +26,12 @@ def open_store(git: Git, store: Path, borrowed: Path) -> None:
             "init", "--quiet", "--bare", "--template=", "--object-format=sha1", ".",
             git_dir=store,
         )  # fmt: skip
-    (store / "objects" / "info").mkdir(parents=True, exist_ok=True)
-    (store / "objects" / "info" / "alternates").write_bytes(loan(borrowed))
+    info = store / "objects" / "info"
+    info.mkdir(parents=True, exist_ok=True)
+    # A new file in place of the old: that one might have another name elsewhere.
+    with tempfile.NamedTemporaryFile(dir=info, prefix="alternates-", delete=False) as file:
+        file.write(loan(borrowed))
+    Path(file.name).rename(info / "alternates")
 
 
 def loan(objects: Path) -> bytes:

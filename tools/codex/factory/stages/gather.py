@@ -1,5 +1,6 @@
 """What each worker's source is now: bytes by digest, a branch by commit."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,11 +70,16 @@ def _source(
             f"worker {entry.id!r}: this version of factory cannot run a {entry.source!r} source",
             hint=f"use one of {', '.join(ADOPTED)}",
         )
+    if entry.task_file is not None and not os.path.isfile(folder / entry.task_file):
+        raise ConfigurationError(
+            f"worker {entry.id!r}: task_file {entry.task_file!r} is not there",
+            hint="paths in a plan are relative to the plan file",
+        )
     try:
         if entry.patch is not None:
             return PatchSource(read_regular(folder / entry.patch, limit=policy.patch_bytes))
         if entry.bundle is not None:
-            if not (folder / entry.bundle).is_dir():
+            if not os.path.isdir(folder / entry.bundle):
                 raise FileNotFoundError
             worker = WorkerId(entry.id)
             return BundleSource(_bundle(folder / entry.bundle, worker, policy))

@@ -40,8 +40,7 @@ def integrate(
     run: RunDirectory, plan: Plan, manifest: Manifest, *, tools: Tools, record: Record
 ) -> Integration:
     """Return what the sealed bundles of a run come to, and record each step."""
-    base_tree = ObjectId(manifest.base_tree)
-    judgement = judged(run, plan, base_tree=base_tree, objects=tools.objects)
+    judgement = judged(run, plan, manifest, tools.objects)
     for event in _check_events(run.run, judgement):
         record(event)
     integration = reached(judgement, plan, manifest, tools=tools)

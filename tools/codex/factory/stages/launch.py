@@ -22,7 +22,7 @@ from tools.codex.factory.repository.quarantine import keep_pack, pack_of
 from tools.codex.factory.stages.adopt import bundle_files
 from tools.codex.factory.stages.gather import BranchSource, BundleSource, PatchSource, Source
 from tools.codex.factory.storage.intake import is_sealed, seal
-from tools.codex.factory.storage.run_directory import RunDirectory
+from tools.codex.factory.storage.run_directory import RunDirectory, seal_name
 
 Record = Callable[[Event], None]
 
@@ -58,8 +58,8 @@ def launch(
     for worker in open_workers:
         source = sources[worker]
         if isinstance(source, BundleSource):
-            digest = seal(run, worker, source.taken.files, source.taken.findings)
-            record(_sealed_event(run, worker, digest, source.taken.files.get("DIFF.patch", b"")))
+            seal(run, worker, source.taken.files, source.taken.findings)
+            record(sealed_event(run, worker))
         elif isinstance(source, PatchSource):
             contents[worker] = source.content
         elif isinstance(source, BranchSource):
@@ -86,8 +86,8 @@ def launch(
             times=(started, clock()),
             stamp=stamp,
         )
-        digest = seal(run, worker, files)
-        record(_sealed_event(run, worker, digest, files["DIFF.patch"]))
+        seal(run, worker, files)
+        record(sealed_event(run, worker))
 
 
 def _patched(
@@ -178,11 +178,11 @@ def _proven(
     return found
 
 
-def _sealed_event(run: RunDirectory, worker: WorkerId, digest: str, patch: bytes) -> Event:
+def sealed_event(run: RunDirectory, worker: WorkerId) -> Event:
+    """Return the event that says that a bundle was sealed, with the digest of its seal."""
     return Event(
         run_id=run.run,
         event_type=EventType.BUNDLE_SEALED,
         actor=worker,
-        hashes={"seal": digest, "DIFF.patch": digest_of(patch)},
-        file_counts={"patch_bytes": len(patch)},
+        hashes={"seal": digest_of(run.read(seal_name(worker)))},
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest
 from tools.codex.factory.domain.finding import Code, Finding, Severity
-from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, digest_of
+from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import Integration
 from tools.codex.factory.errors import StorageError
@@ -25,8 +25,7 @@ def rebuild(
     tools: Tools,
 ) -> list[Disagreement]:
     """Return every artifact that the bundles do not lead to."""
-    base_tree = ObjectId(manifest.base_tree)
-    judgement = judged(run, plan, base_tree=base_tree, objects=tools.objects)
+    judgement = judged(run, plan, manifest, tools.objects)
     integration = reached(judgement, plan, manifest, tools=tools)
     integration = with_findings(integration, _witnessed(status))
     found = _status_disagreements(plan, integration, status)

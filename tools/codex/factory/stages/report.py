@@ -134,7 +134,9 @@ def status_fields(plan: Plan, integration: Integration) -> dict[str, Any]:
         "noop": integration.noop,
         "partial": integration.partial,
         "proof": proof,
-        "workers": worker_rows(integration.judgement, plan),
+        "workers": worker_rows(
+            integration.judgement, plan, merged.workers if merged and proof else ()
+        ),
         "findings": records(integration.findings),
     }
 
@@ -207,8 +209,10 @@ def _write(
     digests = {name: digest_of(content) for name, content in files.items()}
     status = status.model_copy(update={"artifacts": digests})
     files["STATUS.json"] = canonical(status)
-    for name in sorted(files):
-        run.write(worker_artifact(INTEGRATOR, name), files[name])
+    if TRACEBACK not in files:
+        # The log of an earlier attempt that failed is no log of this one.
+        run.remove(worker_artifact(INTEGRATOR, TRACEBACK))
+    run.write_all({worker_artifact(INTEGRATOR, name): files[name] for name in files})
     marker = Seal(
         schema_version=1,
         run_id=run.run,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import ObjectId, RunId, WorkerId
 from tools.codex.factory.domain.plan import Plan
@@ -10,25 +11,30 @@ from tools.codex.factory.storage.intake import sealed
 from tools.codex.factory.storage.run_directory import RunDirectory
 
 
-def judged(
-    run: RunDirectory, plan: Plan, *, base_tree: ObjectId, objects: BaseObjects
-) -> Judgement:
+def judged(run: RunDirectory, plan: Plan, manifest: Manifest, objects: BaseObjects) -> Judgement:
     """Return the judgement of a run's sealed bundles, read anew."""
     patch_bytes = plan.policy.patch_bytes
     raws = [sealed(run, WorkerId(e.id), patch_bytes=patch_bytes) for e in plan.workers]
-    return judge(raws, plan, run=run.run, base_root=base_tree, objects=objects)
+    return judge(
+        raws,
+        plan,
+        run=run.run,
+        base_commit=manifest.base_commit,
+        base_root=ObjectId(manifest.base_tree),
+        objects=objects,
+    )
 
 
 def validate(
     run: RunDirectory,
     plan: Plan,
+    manifest: Manifest,
     *,
-    base_tree: ObjectId,
     objects: BaseObjects,
     record: Callable[[Event], None],
 ) -> Judgement:
     """Judge a run's sealed bundles and record, for each worker and for all, what came of it."""
-    judgement = judged(run, plan, base_tree=base_tree, objects=objects)
+    judgement = judged(run, plan, manifest, objects)
     for event in validation_events(run.run, plan, judgement):
         record(event)
     return judgement

@@ -11,7 +11,7 @@ from tools.codex.factory.domain.event import RunView
 from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of
 from tools.codex.factory.domain.plan import Plan
-from tools.codex.factory.errors import StorageError
+from tools.codex.factory.errors import FactoryError, StorageError
 from tools.codex.factory.storage.intake import sealed
 from tools.codex.factory.storage.ledger import LEDGER
 from tools.codex.factory.storage.run_directory import RunDirectory, seal_name, worker_artifact
@@ -108,6 +108,10 @@ def _integrator(
             found.append(Disagreement(where, "its bytes are not the ones that were sealed"))
         if name == "STATUS.json":
             found.append(Disagreement(seal_name(INTEGRATOR), f"it does not fit {where}"))
+    for name in run.files_below(str(INTEGRATOR)):
+        if name not in marker.artifacts and ".refused-" not in name:
+            where = worker_artifact(INTEGRATOR, name)
+            found.append(Disagreement(where, "it was not there when sealed"))
     recorded = view.status_digest if view is not None else ""
     where = worker_artifact(INTEGRATOR, "STATUS.json")
     if recorded and _digest(run, where) != recorded:
@@ -119,5 +123,5 @@ def _digest(run: RunDirectory, name: str) -> str:
     """Return the digest of a file, or a word that no digest is."""
     try:
         return digest_of(run.read(name))
-    except (FileNotFoundError, StorageError):
+    except (FileNotFoundError, FactoryError):
         return "unreadable"

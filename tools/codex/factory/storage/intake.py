@@ -67,8 +67,8 @@ def seal(
     worker: WorkerId,
     files: Mapping[str, bytes],
     findings: tuple[Finding, ...] = (),
-) -> Digest:
-    """Write a bundle and then the seal that fixes its bytes; return the seal's digest."""
+) -> None:
+    """Write a bundle and then the seal that fixes its bytes."""
     run.write_all({worker_artifact(worker, name): files[name] for name in files})
     digests = {name: digest_of(content) for name, content in files.items()}
     marker = canonical(
@@ -81,7 +81,6 @@ def seal(
         )
     )
     run.write(seal_name(worker), marker)
-    return digest_of(marker)
 
 
 def is_sealed(run: RunDirectory, worker: WorkerId) -> bool:

@@ -10,15 +10,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import RunId, WorkerId
-from tools.codex.factory.errors import OutsideRunDirectory, RunUnavailable, StorageError
+from tools.codex.factory.errors import (
+    OutsideRunDirectory,
+    RunUnavailable,
+    StorageError,
+)
 
 MANIFEST = "RUN_MANIFEST.json"
 PLAN = "PLAN.json"
 STORE = "objects.git"
 SEALS = "seals"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_IGNORE = "# Written by factory: a run never shows in `git status`, save what is under record/.\n"
-_IGNORE += "/*\n!/*/\n/*/*\n!/*/record/\n"
 
 
 class RunDirectory:
@@ -56,10 +58,10 @@ class RunDirectory:
                     _check_leaf(leaf, name)
                     self._refuse_link(parent, leaf, name)
                     beside = f".{leaf}.new"
-                    with _storage(name):
+                    with storing(name):
                         _write_file(parent, beside, files[name])
                         os.rename(beside, leaf, src_dir_fd=parent, dst_dir_fd=parent)
-                with _storage(names[0]):
+                with storing(names[0]):
                     os.fsync(parent)
 
     @contextmanager
@@ -107,13 +109,18 @@ class RunDirectory:
                 continue
         return tuple(sorted(found))
 
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        with suppress(FileNotFoundError), self._parent(name, make=False) as (parent, leaf):
+            os.unlink(leaf, dir_fd=parent)
+
     def set_aside(self, name: str) -> str:
         """Rename whatever stands at `name` out of the way; return its new name."""
         with self._parent(name, make=False) as (parent, leaf):
             number = 1
             while _exists(parent, aside := f"{leaf}.refused-{number}"):
                 number += 1
-            with _storage(name):
+            with storing(name):
                 os.rename(leaf, aside, src_dir_fd=parent, dst_dir_fd=parent)
         above = name.rpartition("/")[0]
         return f"{above}/{aside}" if above else aside
@@ -151,7 +158,7 @@ class RunDirectory:
 
     def _step(self, parent: int, part: str, name: str, make: bool) -> int:
         if make:
-            with _storage(name), suppress(FileExistsError):
+            with storing(name), suppress(FileExistsError):
                 os.mkdir(part, dir_fd=parent)
         try:
             return os.open(part, _FOLDER, dir_fd=parent)
@@ -165,7 +172,7 @@ class RunDirectory:
             ) from error
 
     def _refuse_link(self, parent: int, leaf: str, name: str) -> None:
-        with _storage(name), suppress(FileNotFoundError):
+        with storing(name), suppress(FileNotFoundError):
             if not stat.S_ISREG(os.lstat(leaf, dir_fd=parent).st_mode):
                 raise OutsideRunDirectory(name)
 
@@ -214,48 +221,6 @@ class TooLarge(StorageError):
     """A file holds more bytes than allowed."""
 
 
-def make_runs_root(root: Path) -> None:
-    """Make the runs root with the .gitignore that keeps runs out of `git status`."""
-    ignore = root / ".gitignore"
-    with _storage(str(root)):
-        root.mkdir(parents=True, exist_ok=True)
-        # An empty one was left by a process that died while it wrote.
-        if ignore.exists() and ignore.stat().st_size:
-            return
-        with tempfile.NamedTemporaryFile(
-            "w", prefix=".gitignore-", dir=root, delete=False, encoding="ascii"
-        ) as file:
-            file.write(_IGNORE)
-        Path(file.name).chmod(0o644)
-        Path(file.name).rename(ignore)
-
-
-def claim(root: Path, run: RunId) -> bool:
-    """Make the folder of `run`; return False where it is there already. Atomic among processes.
-
-    Raises RunUnavailable where something else than a folder has that name.
-    """
-    with _storage(str(root / run)):
-        try:
-            os.mkdir(root / run)
-            return True
-        except FileExistsError:
-            if stat.S_ISDIR(os.lstat(root / run).st_mode):
-                return False
-    raise RunUnavailable(
-        f"{str(root / run)!r} is there, and is no folder", hint="choose another --run-id"
-    )
-
-
-def runs_in(root: Path) -> tuple[str, ...]:
-    """Return the name of every run folder, sorted."""
-    try:
-        with os.scandir(root) as entries:
-            return tuple(sorted(e.name for e in entries if e.is_dir(follow_symlinks=False)))
-    except FileNotFoundError:
-        return ()
-
-
 def worker_artifact(worker: WorkerId, name: str) -> str:
     """Return where an artifact of a worker lies."""
     return f"{worker}/{name}"
@@ -267,7 +232,8 @@ def seal_name(worker: WorkerId) -> str:
 
 
 @contextmanager
-def _storage(name: str) -> Iterator[None]:
+def storing(name: str) -> Iterator[None]:
+    """Turn an OSError of the block into a StorageError that names what was being written."""
     try:
         yield
     except OSError as error:

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from tools.codex.factory.domain.document import canonical
-from tools.codex.factory.errors import StorageError
+from tools.codex.factory.errors import UsageError
 
 
 def export(folder: Path, documents: Mapping[str, dict[str, Any]]) -> None:
-    """Write each document under its name; raise StorageError where that cannot be."""
+    """Write each document under its name; raise UsageError where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, document in documents.items():
             (folder / name).write_bytes(canonical(document))
     except OSError as error:
-        raise StorageError(
+        raise UsageError(
             f"cannot write schemas to {str(folder)!r}: {error.strerror}", hint="name another folder"
         ) from error

@@ -1,0 +1,231 @@
+"""How a run begins: the plan read, the base and the sources pinned, the folder claimed."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.codex.factory.domain.artifact import Manifest
+from tools.codex.factory.domain.document import canonical
+from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.identity import RunId, WorkerId, digest_of, next_run_id
+from tools.codex.factory.domain.nearest import did_you_mean
+from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.domain.plan import Plan, PlanFile, PlanRefused, parsed, resolved
+from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
+from tools.codex.factory.pipelines.history import view_of
+from tools.codex.factory.pipelines.record import (
+    RecordedRun,
+    recorded_in,
+    run_named,
+)
+from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.repository.discovery import Base, base_of, commit_named
+from tools.codex.factory.repository.work_tree import left_out
+from tools.codex.factory.stages.gather import Source, gather, pins
+from tools.codex.factory.stages.launch import sealed_event
+from tools.codex.factory.storage.intake import is_sealed
+from tools.codex.factory.storage.lock import LOCK
+from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory, read_regular
+from tools.codex.factory.storage.runs_root import claim, make_runs_root, runs_in
+from tools.codex.factory.wiring import clock, stamp, versions
+
+KIND = "factory"
+
+
+DEFAULT_PLAN = "factory.plan.toml"
+
+
+MAX_PLAN_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the operator asked for. `workers` limits the plan to these ids."""
+
+    base_ref: str
+    plan_file: str | None
+    run_id: str | None
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A request that was found fit: nothing is written yet."""
+
+    base: Base
+    plan: Plan
+    sources: dict[WorkerId, Source]
+    notes: tuple[str, ...]
+
+
+def prepare(ground: Session, request: Request) -> Prepared:
+    """Return the plan, the base and the sources; raise what speaks against starting."""
+    folder, file = _plan_file(ground, request)
+    base = base_of(ground.git, ground.repository, request.base_ref)
+    policy = ground.settings.config.policy()
+    sources = gather(
+        file,
+        folder=folder,
+        git=ground.git,
+        repository=ground.repository,
+        policy=policy,
+    )
+    plan = resolved(file, policy, pins(sources), ground.runs_root_in_repository)
+    notes = list(ground.settings.notes)
+    head = commit_named(ground.git, ground.repository, "HEAD") or base.commit
+    dirty = left_out(ground.git, ground.repository, head)
+    if dirty:
+        notes.append(f"{dirty} changed or untracked paths of the work tree are in no run")
+    return Prepared(base=base, plan=plan, sources=sources, notes=tuple(notes))
+
+
+def _plan_file(ground: Session, request: Request) -> tuple[Path, PlanFile]:
+    """Return the folder that the plan lies in, and the plan."""
+    named = request.plan_file
+    path = ground.folder / named if named else ground.repository.work_tree / DEFAULT_PLAN
+    try:
+        file = parsed(read_regular(os.path.realpath(path), limit=MAX_PLAN_BYTES), path.name)
+        return path.parent, _limited(file, request.workers)
+    except PlanRefused as refused:
+        raise ConfigurationError(str(refused), hint=refused.hint) from refused
+    except FileNotFoundError:
+        shown = named or DEFAULT_PLAN
+        raise ConfigurationError(
+            f"plan {shown!r} is not there", hint="name one with --plan; docs/plan.md shows how"
+        ) from None
+    except StorageError as error:
+        raise ConfigurationError(f"plan {error}", hint="a plan is a plain file") from error
+
+
+def _limited(file: PlanFile, workers: tuple[str, ...]) -> PlanFile:
+    known = [entry.id for entry in file.workers]
+    for worker in workers:
+        if worker not in known:
+            raise UsageError(f"the plan has no worker {worker!r}", hint=did_you_mean(worker, known))
+    kept = tuple(entry for entry in file.workers if not workers or entry.id in workers)
+    return file.model_copy(update={"workers": kept})
+
+
+def claimed(ground: Session, request: Request, base: Base) -> RunDirectory:
+    """Return the folder of the run: a new one, or the one that the operator named."""
+    explicit = run_named(request.run_id) if request.run_id is not None else None
+    make_runs_root(ground.runs_root)
+    if explicit is not None:
+        directory = RunDirectory(ground.runs_root, explicit)
+        if not claim(ground.runs_root, explicit) and not directory.has(MANIFEST):
+            _refuse_foreign(directory)
+        return directory
+    now = clock()
+    taken = set(runs_in(ground.runs_root))
+    for line in ground.ledger.recent():
+        if line.ts_utc < now.strftime("%Y-%m-%dT%H:%M:%S"):
+            break
+        taken.add(line.run_id)
+    while True:
+        run = next_run_id(KIND, now, base.commit, taken)
+        if claim(ground.runs_root, run):
+            return RunDirectory(ground.runs_root, run)
+        taken.add(run)
+
+
+def begun(
+    ground: Session, request: Request, prepared: Prepared, directory: RunDirectory
+) -> tuple[RecordedRun, bool]:
+    """Return the run, and whether it is new: its manifest was written just now."""
+    if directory.has(MANIFEST):
+        run = recorded_in(ground.runs_root, directory.run)
+        _refuse_another(run, prepared)
+        return run, False
+    plan_content = canonical(prepared.plan)
+    manifest = _manifest(ground, request, prepared, directory.run, plan_content)
+    directory.write(PLAN, plan_content)
+    directory.write(MANIFEST, canonical(manifest))
+    return RecordedRun(directory, manifest, prepared.plan), True
+
+
+def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Event]:
+    """Yield what the ledger must say of a run before it goes on.
+
+    A process that died between a file and its event left the event out.
+    """
+    view = view_of(ground, run.directory.run)
+    workers = len(run.plan.workers)
+    if new or view is None or not view.begun:
+        hashes = {name: digest_of(run.directory.read(name)) for name in (MANIFEST, PLAN)}
+        yield run_event(run, EventType.RUN_START, hashes=hashes, workers=workers)
+    else:
+        yield run_event(run, EventType.RUN_CONTINUED, workers=workers)
+    seals = view.seals if view is not None else {}
+    for entry in run.plan.workers:
+        worker = WorkerId(entry.id)
+        if worker not in seals and is_sealed(run.directory, worker):
+            yield sealed_event(run.directory, worker)
+
+
+def _refuse_foreign(directory: RunDirectory) -> None:
+    """Raise RunUnavailable for a folder that holds more than a run that died at its begin."""
+    names = {path.name for path in directory.folder.iterdir()} - {LOCK, PLAN}
+    if any(not (name.startswith(".") and name.endswith(".new")) for name in names):
+        raise RunUnavailable(
+            f"{str(directory.folder)!r} is there, and is no run of this factory",
+            hint="choose another --run-id",
+        )
+
+
+def _refuse_another(run: RecordedRun, prepared: Prepared) -> None:
+    """Raise RunUnavailable where the run that is there has another base or plan."""
+    name = run.directory.run
+    if run.manifest.base_commit != prepared.base.commit:
+        raise RunUnavailable(
+            f"run {name!r} has base {run.manifest.base_commit[:12]}, "
+            f"not {prepared.base.commit[:12]}",
+            hint="choose another --run-id, or name that base with --base-ref",
+        )
+    if run.plan != prepared.plan:
+        fields = [
+            field
+            for field in type(run.plan).model_fields
+            if getattr(run.plan, field) != getattr(prepared.plan, field)
+        ]
+        raise RunUnavailable(
+            f"run {name!r} was made with another plan (differs in {', '.join(fields)})",
+            hint="choose another --run-id",
+        )
+
+
+def _manifest(
+    ground: Session, request: Request, prepared: Prepared, run: RunId, plan_content: bytes
+) -> Manifest:
+    return Manifest(
+        schema_version=1,
+        run_id=run,
+        kind="factory",
+        created_at=stamp(clock()),
+        base_ref=quoted(request.base_ref),
+        base_commit=prepared.base.commit,
+        base_tree=prepared.base.tree,
+        workers=tuple(entry.id for entry in prepared.plan.workers),
+        rehearsal=False,
+        plan_sha256=digest_of(plan_content),
+        config_sha256=ground.settings.config.digest(),
+        versions=versions(ground.git_version),
+    )
+
+
+def run_event(
+    run: RecordedRun,
+    event_type: EventType,
+    *,
+    hashes: Mapping[str, str] | None = None,
+    workers: int,
+) -> Event:
+    """Return an event about a whole run."""
+    return Event(
+        run_id=run.directory.run,
+        event_type=event_type,
+        actor="factory",
+        hashes=hashes or {},
+        file_counts={"workers": workers},
+        details={"base_commit": run.manifest.base_commit},
+    )

@@ -1,0 +1,73 @@
+"""The folder that all runs lie in: made, claimed from, listed."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from tools.codex.factory.domain.identity import RunId
+from tools.codex.factory.errors import ConfigurationError, RunUnavailable
+from tools.codex.factory.storage.run_directory import storing
+
+_IGNORE = (
+    "# Written by factory: a run never shows in `git status`, save what is under record/.\n"
+    "/*\n!/*/\n/*/*\n!/*/record/\n"
+)
+
+
+def make_runs_root(root: Path) -> None:
+    """Make the runs root with the .gitignore that keeps runs out of `git status`.
+
+    A .gitignore that is there stays as it is. Raises ConfigurationError for a folder that holds
+    files of another kind: ours would hide them.
+    """
+    ignore = root / ".gitignore"
+    with storing(str(root)):
+        root.mkdir(parents=True, exist_ok=True)
+        if ignore.exists():
+            return
+        _refuse_foreign(root)
+        with tempfile.NamedTemporaryFile(
+            "w", prefix=".gitignore-", dir=root, delete=False, encoding="ascii"
+        ) as file:
+            file.write(_IGNORE)
+        Path(file.name).chmod(0o644)
+        Path(file.name).rename(ignore)
+
+
+def _refuse_foreign(root: Path) -> None:
+    names = {path.name for path in root.iterdir() if not path.is_dir()}
+    foreign = sorted(
+        name for name in names if not name.startswith(("factory_ledger", ".gitignore-"))
+    )
+    if foreign:
+        raise ConfigurationError(
+            f"runs.root = {str(root)!r} holds {foreign[0]!r}, which is no run",
+            hint="name a folder of its own, like tools/codex/runs",
+        )
+
+
+def claim(root: Path, run: RunId) -> bool:
+    """Make the folder of `run`; return False where it is there already. Atomic among processes.
+
+    Raises RunUnavailable where something else than a folder has that name.
+    """
+    with storing(str(root / run)):
+        try:
+            os.mkdir(root / run)
+            return True
+        except FileExistsError:
+            if stat.S_ISDIR(os.lstat(root / run).st_mode):
+                return False
+    raise RunUnavailable(
+        f"{str(root / run)!r} is there, and is no folder", hint="choose another --run-id"
+    )
+
+
+def runs_in(root: Path) -> tuple[str, ...]:
+    """Return the name of every run folder, sorted."""
+    try:
+        with os.scandir(root) as entries:
+            return tuple(sorted(e.name for e in entries if e.is_dir(follow_symlinks=False)))
+    except FileNotFoundError:
+        return ()
