@@ -43,7 +43,7 @@ NO_PLACE_IN_PURE = {
 BANNED_NAMES = {
     *("utils", "util", "common", "helpers", "misc", "manager", "handler", "base", "core"),
 }
-MOST_LINES = 310
+MOST_LINES = 300
 """House style asks a room over 300 lines for its second purpose."""
 
 SOURCES = sorted(HOUSE.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""Five promises and what the issue wants to see, held by the real command on real repositories."""
+"""The five promises, held by the command on real repositories."""
 
 import hashlib
 import os

@@ -12,16 +12,15 @@ from tools.codex.factory.domain.artifact import (
     Artifact,
     FilesChanged,
     HandoffNote,
-    IntegratorStatus,
     LogIndex,
     Manifest,
-    OverlapDocument,
     ScopeLock,
     Seal,
     WorkerStatus,
 )
 from tools.codex.factory.domain.document import NotStrictJson, canonical, parse, strict_json
 from tools.codex.factory.domain.event import LedgerLine
+from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.schema import MODELS, schemas
 

@@ -8,8 +8,8 @@ from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tools.codex.factory.domain.artifact import IntegratorStatus
     from tools.codex.factory.domain.event import Event
+    from tools.codex.factory.domain.evidence import IntegratorStatus
     from tools.codex.factory.pipelines.begin import Request
     from tools.codex.factory.pipelines.session import Session
 

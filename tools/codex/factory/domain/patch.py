@@ -65,9 +65,8 @@ class Patch:
     sections: tuple[Section, ...]
 
 
-def scan(content: bytes, limits: PatchLimits | None = None) -> Patch:
+def scan(content: bytes, limits: PatchLimits = PatchLimits()) -> Patch:  # noqa: B008 (frozen)
     """Return the sections of `content`; raise PatchRefused where a byte has no place in them."""
-    limits = limits or PatchLimits()
     if len(content) > limits.patch_bytes:
         raise PatchRefused(1, f"{len(content)} bytes, more than the {limits.patch_bytes} allowed")
     lines = content.split(b"\n")
@@ -173,7 +172,7 @@ def _names(
             raise PatchRefused(start + 1, "a rename or copy onto itself")
         return old, new
     path = _path(start, _one_name(start, rest))
-    return (None if kind == "add" else path), (None if kind == "delete" else path)
+    return None if kind == "add" else path, None if kind == "delete" else path
 
 
 def _one_name(start: int, rest: bytes) -> bytes:

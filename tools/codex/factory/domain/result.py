@@ -8,19 +8,21 @@ from tools.codex.factory.domain.artifact import (
     Artifact,
     FilesChanged,
     FindingRecord,
-    IntegratorStatus,
     ObjectIdText,
-    OverlapDocument,
-    OverlapRow,
     PathChange,
-    Proof,
     Status,
-    WorkerRow,
     record,
 )
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.claim import path_change
 from tools.codex.factory.domain.event import LedgerLine
+from tools.codex.factory.domain.evidence import (
+    IntegratorStatus,
+    OverlapDocument,
+    OverlapRow,
+    Proof,
+    WorkerRow,
+)
 from tools.codex.factory.domain.finding import Finding, in_order
 from tools.codex.factory.domain.identity import INTEGRATOR, RepoPath, RunId, WorkerId
 from tools.codex.factory.domain.merge import Merged

@@ -6,15 +6,14 @@ from tools.codex.factory.domain.artifact import (
     Artifact,
     FilesChanged,
     HandoffNote,
-    IntegratorStatus,
     LogIndex,
     Manifest,
-    OverlapDocument,
     ScopeLock,
     Seal,
     WorkerStatus,
 )
 from tools.codex.factory.domain.event import LedgerLine
+from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
 from tools.codex.factory.domain.plan import Plan, PlanFile
 from tools.codex.factory.domain.result import (
     Answer,

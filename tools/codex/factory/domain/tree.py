@@ -75,11 +75,6 @@ def parsed(content: bytes) -> Directory:
     return entries
 
 
-def serialised(directory: Mapping[str, Entry]) -> bytes:
-    """Return the tree object of `directory`, entries in git's order."""
-    return b"".join(row for _, row in sorted(_row(*item) for item in directory.items()))
-
-
 def spliced(base: BaseTree, entries: Mapping[RepoPath, Entry | None]) -> Spliced:
     """Return `base` with `entries` set, or removed where None. Costs what is touched, no more.
 

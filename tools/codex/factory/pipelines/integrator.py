@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from tools.codex.factory.config import Host
-from tools.codex.factory.domain.artifact import Artifact, IntegratorStatus, LedgerHead
+from tools.codex.factory.domain.artifact import Artifact
 from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.evidence import IntegratorStatus, LedgerHead
 from tools.codex.factory.domain.path import quoted, unquoted
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
 from tools.codex.factory.pipelines.record import RecordedRun, integrator_status, recorded_in

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tools.codex.factory.domain.artifact import IntegratorStatus
 from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.verdict import Judgement
 from tools.codex.factory.errors import RunUnavailable

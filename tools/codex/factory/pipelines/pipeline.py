@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from tools.codex.factory.domain.artifact import IntegratorStatus
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.errors import Bug, FactoryError, FailedRun, Interrupted, StorageError
 from tools.codex.factory.pipelines.record import RecordedRun, report_file

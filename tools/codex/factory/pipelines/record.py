@@ -5,9 +5,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest
+from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import Model, NotStrictJson, parse, what_is_wrong
 from tools.codex.factory.domain.event import EventType
+from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, RunId, digest_of, run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import Plan

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools.codex.factory.domain.artifact import Manifest, Proof
+from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.emitted import computed, differing, reported
 from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.evidence import Proof
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, RunId, digest_of
 from tools.codex.factory.domain.merge import Merged, merge

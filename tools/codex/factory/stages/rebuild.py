@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from tools.codex.factory.domain.artifact import IntegratorStatus, Manifest
+from tools.codex.factory.domain.artifact import Manifest
+from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.domain.plan import Plan

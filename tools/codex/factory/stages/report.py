@@ -10,16 +10,14 @@ from typing import Any
 from tools.codex.factory.domain.artifact import (
     INTEGRATOR_ARTIFACTS,
     FilesChanged,
-    IntegratorStatus,
-    LedgerHead,
     LogEntry,
     LogIndex,
     Manifest,
-    OverlapDocument,
     Seal,
 )
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.evidence import IntegratorStatus, LedgerHead, OverlapDocument
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import INTEGRATOR, Digest, WorkerId, digest_of
 from tools.codex.factory.domain.plan import Plan

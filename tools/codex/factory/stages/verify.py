@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import IntegratorStatus, Seal
+from tools.codex.factory.domain.artifact import Seal
 from tools.codex.factory.domain.document import NotStrictJson, parse_canonical
 from tools.codex.factory.domain.event import RunView
+from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of
 from tools.codex.factory.domain.plan import Plan

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import LedgerHead
 from tools.codex.factory.domain.event import (
     FIRST_PREV,
     Event,
@@ -19,6 +18,7 @@ from tools.codex.factory.domain.event import (
     line_of,
     next_moment,
 )
+from tools.codex.factory.domain.evidence import LedgerHead
 from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.errors import LedgerDamaged, StorageError
 
