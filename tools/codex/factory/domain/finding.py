@@ -32,7 +32,6 @@ class Code(StrEnum):
     PATCH_DOES_NOT_APPLY = "patch.does_not_apply"
     PATCH_RESULT_DIFFERS = "patch.result_differs"
     PATCH_TREE_SHAPE = "patch.tree_shape"
-    SOURCE_UNREADABLE = "source.unreadable"
     SOURCE_NOT_CARRIED = "source.not_carried"
     WORKER_ENDED_BADLY = "worker.ended_badly"
     SCOPE_OUTSIDE_LOCK = "scope.outside_lock"

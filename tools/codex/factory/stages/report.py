@@ -115,7 +115,7 @@ def documents(
     return {
         "DIFF.patch": integration.patch,
         "FILES_CHANGED.json": canonical(merged_files(integration, run.run)),
-        "LOGS/INDEX.json": canonical(_no_logs(run)),
+        "LOGS/INDEX.json": canonical(_logs(run)),
         "MERGE_PLAN.md": merge_plan(plan, integration, manifest.base_commit).encode(),
         "OVERLAP.json": canonical(overlap),
     }
@@ -237,13 +237,13 @@ def _empty_documents(run: RunDirectory, manifest: Manifest) -> dict[str, bytes]:
     return {
         "DIFF.patch": b"",
         "FILES_CHANGED.json": canonical(nothing),
-        "LOGS/INDEX.json": canonical(_no_logs(run)),
+        "LOGS/INDEX.json": canonical(_logs(run)),
         "MERGE_PLAN.md": empty_merge_plan(manifest.base_commit).encode(),
         "OVERLAP.json": canonical(overlap),
     }
 
 
-def _logs(run: RunDirectory, traceback: bytes) -> LogIndex:
+def _logs(run: RunDirectory, traceback: bytes = b"") -> LogIndex:
     entry = LogEntry(
         path=TRACEBACK.removeprefix("LOGS/"),
         sha256=digest_of(traceback),
@@ -251,11 +251,8 @@ def _logs(run: RunDirectory, traceback: bytes) -> LogIndex:
         role="traceback",
         truncated=False,
     )
-    return LogIndex(schema_version=1, run_id=run.run, worker_id=INTEGRATOR, logs=(entry,))
-
-
-def _no_logs(run: RunDirectory) -> LogIndex:
-    return LogIndex(schema_version=1, run_id=run.run, worker_id=INTEGRATOR, logs=())
+    logs = (entry,) if traceback else ()
+    return LogIndex(schema_version=1, run_id=run.run, worker_id=INTEGRATOR, logs=logs)
 
 
 def _is_other(run: RunDirectory, name: str, wanted: Callable[[int], bool]) -> bool:
