@@ -245,7 +245,7 @@ def _empty_documents(run: RunDirectory, manifest: Manifest) -> dict[str, bytes]:
 
 def _logs(run: RunDirectory, traceback: bytes = b"") -> LogIndex:
     entry = LogEntry(
-        path=TRACEBACK.removeprefix("LOGS/"),
+        path=TRACEBACK,
         sha256=digest_of(traceback),
         size=len(traceback),
         role="traceback",
