@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: oneshot test check schemas clean
 
 oneshot: $(VENV)/.ready
-	$(BIN)/factory oneshot --plan docs/example/factory.plan.toml
+	$(BIN)/factory oneshot --base-ref HEAD --dry-run
 	$(BIN)/factory print-report
 
 test: $(VENV)/.ready-dev

@@ -16,7 +16,7 @@ import pytest
 
 from tests.builders import Repo
 from tools.codex.factory.cli.main import main
-from tools.codex.factory.config import Host
+from tools.codex.factory.host import Host
 from tools.codex.factory.repository.git import Git, git_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ PREFIX = "tools.codex.factory"
 
 FLOORS = [
     {"errors", "domain"},
-    {"config", "process"},
+    {"config", "host", "process"},
     {"render", "repository", "storage"},
+    {"executors"},
     {"wiring", "stages"},
     {"pipelines"},
     {"cli"},
@@ -27,10 +28,11 @@ KEEPER_OF = {
     "rich": {"render", "cli"},
     "argparse": {"cli"},
     "fcntl": {"storage"},
+    "ctypes": {"process"},
 }
 READER_OF = {
-    "environ": {"config"},
-    "getenv": {"config"},
+    "environ": {"host"},
+    "getenv": {"host"},
     "now": {"wiring"},
     "utcnow": set[str](),
     "today": set[str](),

@@ -16,14 +16,17 @@ from tools.codex.factory.config import (
     keys,
     load,
     resolve,
-    take_host,
     values,
 )
 from tools.codex.factory.errors import ConfigurationError
+from tools.codex.factory.host import take_host
 
 KEYS = [
+    "capture.ignore", "checks.always_run", "checks.budget", "checks.environment", "checks.timeout",
     "integrate.on_blocked", "limits.bundle_bytes", "limits.file_bytes", "limits.patch_bytes",
     "overlap.allow_identical", "runs.root", "scope.grant_requests",
+    "work.environment", "work.grace", "work.jobs", "work.keep", "work.log_bytes", "work.root",
+    "work.setup_timeout", "work.timeout",
 ]  # fmt: skip
 
 
@@ -234,6 +237,19 @@ def test_the_fingerprint_changes_with_any_setting(tmp_path: Path) -> None:
             "overlap.allow_identical": True,
             "runs.root": "x",
             "scope.grant_requests": True,
+            "work.root": "x",
+            "work.jobs": 1,
+            "work.keep": True,
+            "work.timeout": "1s",
+            "work.setup_timeout": "1s",
+            "work.grace": "1s",
+            "work.log_bytes": 1024,
+            "work.environment": ["PATH"],
+            "checks.timeout": "1s",
+            "checks.budget": "1s",
+            "checks.always_run": True,
+            "checks.environment": ["PATH"],
+            "capture.ignore": [],
         }.items()
     ]
 
@@ -251,6 +267,7 @@ def test_the_policy_holds_every_setting_that_can_change_a_verdict(tmp_path: Path
             "limits.bundle_bytes": 3,
             "overlap.allow_identical": True,
             "scope.grant_requests": True,
+            "capture.ignore": ["*.o"],
         },
     ).config.policy()
 
@@ -261,7 +278,20 @@ def test_the_policy_holds_every_setting_that_can_change_a_verdict(tmp_path: Path
         "bundle_bytes": 3,
         "allow_identical": True,
         "grant_requests": True,
+        "capture_ignore": ("*.o",),
     }
+
+
+def test_a_list_is_json_in_a_variable(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, {"FACTORY_CAPTURE__IGNORE": '["*.o", "build/"]'})
+
+    assert settings.config.capture.ignore == ("*.o", "build/")
+
+
+@pytest.mark.parametrize("text", ["*.o", '{"a": 1}', "[1]", "[", ""])
+def test_a_variable_that_is_no_list_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"capture\.ignore"):
+        loaded(tmp_path, {"FACTORY_CAPTURE__IGNORE": text})
 
 
 def test_git_variables_are_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,8 @@ from tools.codex.factory.storage.runs_root import make_runs_root
 PROJECT = Path(__file__).parents[1]
 
 
-def test_the_shipped_example_ends_as_the_readme_shows(tmp_path: Path) -> None:
-    repo = Repo.make(tmp_path / "repo")
-    shutil.copytree(PROJECT / "docs" / "example", repo.path / "docs" / "example")
-    repo.commit()
-    factory = Factory(repo.path, tmp_path)
-
-    ended = factory("oneshot", "--plan", "docs/example/factory.plan.toml")
+def test_a_rehearsal_ends_as_the_readme_shows(repo: Repo, factory: Factory) -> None:
+    ended = factory("oneshot", "--base-ref", "HEAD", "--dry-run")
     report = factory("print-report").stdout
 
     readme = (PROJECT / "README.md").read_text("utf-8")
@@ -29,6 +24,16 @@ def test_the_shipped_example_ends_as_the_readme_shows(tmp_path: Path) -> None:
     assert ended.exit_code == 0
     assert report.startswith(shown)
     assert repo.git("status", "--porcelain") == b""
+
+
+def test_the_shipped_example_passes(tmp_path: Path) -> None:
+    repo = Repo.make(tmp_path / "repo")
+    shutil.copytree(PROJECT / "docs" / "example", repo.path / "docs" / "example")
+    repo.commit()
+
+    ended = Factory(repo.path, tmp_path)("oneshot", "--plan", "docs/example/factory.plan.toml")
+
+    assert ended.exit_code == 0
 
 
 def test_the_readme_names_every_command() -> None:

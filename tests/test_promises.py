@@ -11,8 +11,8 @@ import pytest
 
 from tests.builders import Repo
 from tests.conftest import Ended, Factory
-from tools.codex.factory.config import Host
 from tools.codex.factory.domain.result import ReplayRow
+from tools.codex.factory.host import Host
 from tools.codex.factory.pipelines.replay import replayed
 from tools.codex.factory.pipelines.session import Session, session
 from tools.codex.factory.storage.ledger import Ledger

@@ -15,24 +15,27 @@ def one_worker(work: Work) -> None:
 
 
 @pytest.mark.parametrize(
-    "ended",
+    ("how", "exit_code", "signal", "code"),
     [
-        {"how": "exited", "exit_code": 1, "signal": None},
-        {"how": "signalled", "exit_code": None, "signal": 9},
-        {"how": "timed_out", "exit_code": None, "signal": None},
-        {"how": "unreadable", "exit_code": None, "signal": None},
+        ("exited", 1, None, "worker.exit_code"),
+        ("exited", 0, 9, "worker.ended_badly"),
+        ("signalled", None, 9, "worker.signalled"),
+        ("timed_out", None, None, "worker.timed_out"),
+        ("unreadable", None, None, "worker.ended_badly"),
+        ("not_started", None, None, "worker.ended_badly"),
+        ("adopted", None, 9, "worker.ended_badly"),
     ],
-    ids=lambda ended: ended["how"],
 )
 def test_a_worker_that_ended_badly_blocks_whatever_its_status_says(
-    work: Work, ended: dict[str, object]
+    work: Work, how: str, exit_code: int | None, signal: int | None, code: str
 ) -> None:
+    ended = {"how": how, "exit_code": exit_code, "signal": signal}
     folder = work.bundle("A", edit_line("src/app.txt", 1, "A"), "bad", allow=["src/**"])
     rewrite(folder / "STATUS.json", lambda document: document.update(ended=ended))
 
     said = work.oneshot("--run-id", "bad")
 
-    assert blocking(said) == [("worker.ended_badly", "A: STATUS.json")]
+    assert blocking(said) == [(code, "A: STATUS.json")]
 
 
 @pytest.mark.parametrize(

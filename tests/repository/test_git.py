@@ -7,8 +7,8 @@ import pytest
 
 from tests.builders import Repo
 from tests.conftest import git_for
-from tools.codex.factory.config import Host, take_host
 from tools.codex.factory.errors import RepositoryError
+from tools.codex.factory.host import Host, take_host
 from tools.codex.factory.repository.difference import difference
 from tools.codex.factory.repository.discovery import UserRepository, base_of, repository_at
 from tools.codex.factory.repository.git import Git, built_environment, git_of

@@ -11,8 +11,9 @@ from tests.builders import Repo
 from tools.codex.factory.domain.identity import ObjectId, object_id_of
 from tools.codex.factory.repository.discovery import Base, UserRepository
 from tools.codex.factory.repository.git import Git
+from tools.codex.factory.repository.loan import loan
 from tools.codex.factory.repository.objects import objects_of
-from tools.codex.factory.repository.quarantine import keep_pack, loan, open_store, pack_of
+from tools.codex.factory.repository.quarantine import keep_pack, open_store, pack_of
 
 SIZES = (0, 1, 15, 16, 17, 2047, 2048, 2049, 262_143, 262_144, 262_145)
 

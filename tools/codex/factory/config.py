@@ -1,7 +1,7 @@
-"""Settings: their four layers and where each value came from. The only reader of os.environ."""
+"""Settings: their four layers, and where each value came from."""
 
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
 from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.domain.nearest import did_you_mean
-from tools.codex.factory.domain.plan import Policy
+from tools.codex.factory.domain.plan import Duration, Policy
 from tools.codex.factory.errors import ConfigurationError
 
 CONFIG_FILE = "tools/codex/factory/factory.config.json"
@@ -61,6 +61,51 @@ class LimitSettings(_Section):
     """Most that all files of one bundle together may inflate to, in bytes."""
 
 
+class Work(_Section):
+    """How workers are run."""
+
+    root: str = ""
+    """Where checkouts lie; empty: the user's cache folder. Never below another repository."""
+    jobs: Annotated[int, Field(ge=1, le=256)] = 4
+    """How many workers run at a time."""
+    keep: bool = False
+    """Keep the checkouts of workers that were captured."""
+    timeout: Duration = "1h"
+    """How long a worker may run, where the plan does not say."""
+    setup_timeout: Duration = "15m"
+    """How long each setup command may run, of workers and of the integration."""
+    grace: Duration = "5s"
+    """How long what must end may take before it is killed."""
+    log_bytes: Annotated[int, Field(ge=1024)] = 16 << 20
+    """How much of each stdout and stderr is kept, in bytes."""
+    environment: tuple[str, ...] = (
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM",
+        "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    )  # fmt: skip
+    """The variables that a worker gets from the operator's environment, beside our own."""
+
+
+class Checks(_Section):
+    """How checks are run."""
+
+    timeout: Duration = "30m"
+    """How long a check may run, where the plan does not say."""
+    budget: Duration = "15m"
+    """How long the search for who made a check red may take, and again that for what is green."""
+    always_run: bool = False
+    """Run a check also where it passed on the same tree, by the same command and tools."""
+    environment: tuple[str, ...] = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+    """The variables that a check gets from the operator's environment, beside our own."""
+
+
+class Capture(_Section):
+    """How a checkout becomes a bundle."""
+
+    ignore: tuple[str, ...] = ("__pycache__/", ".pytest_cache/", ".DS_Store")
+    """Patterns of what is in no bundle, beside the repository's own .gitignore files."""
+
+
 class Config(_Section):
     """Every setting. Feature flags are off by default."""
 
@@ -69,6 +114,9 @@ class Config(_Section):
     scope: Scope = Scope()
     integrate: Integrate = Integrate()
     limits: LimitSettings = LimitSettings()
+    work: Work = Work()
+    checks: Checks = Checks()
+    capture: Capture = Capture()
 
     def policy(self) -> Policy:
         """Return the settings that can change a verdict, to be sealed with the plan."""
@@ -79,6 +127,7 @@ class Config(_Section):
             patch_bytes=self.limits.patch_bytes,
             file_bytes=self.limits.file_bytes,
             bundle_bytes=self.limits.bundle_bytes,
+            capture_ignore=self.capture.ignore,
         )
 
     def digest(self) -> Digest:
@@ -102,24 +151,6 @@ class Settings:
     config: Config
     provenance: Mapping[str, str]
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What the environment said when the factory began."""
-
-    variables: Mapping[str, str]
-    """Every variable but GIT_*."""
-    git_variables: Mapping[str, str]
-    """The GIT_* that were taken out: only the user's own configuration is ever read by them."""
-
-
-def take_host() -> Host:
-    """Return the environment, and take every GIT_* out of it: GitPython and children copy it."""
-    taken = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
-    for name in taken:
-        del os.environ[name]
-    return Host(dict(os.environ), taken)
 
 
 def load(
@@ -148,7 +179,9 @@ def resolve(layers: Sequence[Layer], notes: tuple[str, ...] = ()) -> Settings:
                     f"unknown setting {said!r} ({layer.name})", hint=did_you_mean(key, known)
                 )
             section, _, name = key.partition(".")
-            nested.setdefault(section, {})[name] = value
+            nested.setdefault(section, {})[name] = (
+                tuple(value) if isinstance(value, list) else value
+            )
             provenance[key] = layer.name if said == key else f"{layer.name} {said}"
     try:
         config = Config.model_validate(nested)
@@ -246,6 +279,10 @@ def _meant(name: str) -> str:
 
 def _typed(default: object, text: str) -> object:
     """Return `text` as the type of `default`; a text that does not fit is left for the model."""
+    if isinstance(default, tuple):
+        with suppress(NotStrictJson):
+            return strict_json(text.encode())
+        return text
     if isinstance(default, bool):
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
     if isinstance(default, int) and text.isascii() and text.isdigit() and len(text) < 19:

@@ -27,6 +27,11 @@ def own_command(*words: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "tools.codex.factory", *words)
 
 
+def supervisor_command() -> tuple[str, ...]:
+    """Return the command line of a supervisor; it needs nothing but the standard library (-S)."""
+    return (sys.executable, "-P", "-S", "-m", "tools.codex.factory", "_supervisor")
+
+
 def own_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a process of our own: what it needs, and where this code lies."""
     kept = ("PATH", "HOME", "TMPDIR", "XDG_CONFIG_HOME", "LANG")

@@ -9,7 +9,7 @@ from tools.codex.factory.cli.screen import Screen
 from tools.codex.factory.errors import UsageError
 
 if TYPE_CHECKING:
-    from tools.codex.factory.config import Host
+    from tools.codex.factory.host import Host
     from tools.codex.factory.pipelines.session import Session
 
 
@@ -47,8 +47,16 @@ class Call:
             self.host,
             folder=folder,
             config_file=folder / config if config is not None else None,
-            flags={"runs.root": self.arguments.runs_root},
+            flags={
+                "runs.root": self.arguments.runs_root,
+                "work.jobs": _jobs(getattr(self.arguments, "jobs", None)),
+                "work.keep": getattr(self.arguments, "keep", None) or None,
+            },
         )
+
+
+def _jobs(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text
 
 
 def add_run_id(parser: argparse.ArgumentParser) -> None:

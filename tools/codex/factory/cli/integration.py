@@ -1,7 +1,7 @@
-"""oneshot, launch, bundle-validate, integrate."""
+"""oneshot, launch, collect, bundle-validate, integrate."""
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
 
@@ -11,15 +11,22 @@ if TYPE_CHECKING:
     from tools.codex.factory.domain.event import Event
     from tools.codex.factory.domain.evidence import IntegratorStatus
     from tools.codex.factory.pipelines.begin import Request
+    from tools.codex.factory.pipelines.oneshot import Launched
     from tools.codex.factory.pipelines.session import Session
 
 _STAGE_EVENTS = {
     "RUN_START": "run {run} on base {base_commit}",
     "RUN_CONTINUED": "run {run} continues on base {base_commit}",
-    "LAUNCH_END": "{workers} bundles sealed",
+    "CHECKOUT_MADE": "{actor}: checkout made",
+    "WORKER_STARTED": "{actor}: started (attempt {attempt})",
+    "WORKER_ENDED": "{actor}: ended ({how}), its work is captured",
+    "ATTEMPT_KEPT": "{actor}: attempt {attempt} is kept; another follows",
+    "LAUNCH_END": "launch ends, {workers} workers",
     "VALIDATE_END": "bundles judged: {status}",
     "MERGED": "{paths} paths of {workers} bundles merged",
     "PROVED": "git reaches the same tree",
+    "CHECK_STARTED": "check {check} runs",
+    "CHECK_ENDED": "check {check}: {result}",
 }
 
 
@@ -30,6 +37,24 @@ def _add_launch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="FILE", help="the plan (factory.plan.toml)")
     parser.add_argument("--run-id", metavar="ID", help="name the run, or continue it")
     parser.add_argument("--workers", metavar="A,B", help="only these workers of the plan")
+    parser.add_argument("--jobs", metavar="N", help="how many workers run at a time (work.jobs)")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the checkouts of workers that were captured"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="rehearse: built-in workers, all else real; nothing can be published",
+    )
+
+
+def _add_integrate(parser: argparse.ArgumentParser) -> None:
+    add_run_id(parser)
+    parser.add_argument(
+        "--salvage",
+        action="store_true",
+        help="after red checks, seek the largest part of the bundles that is green",
+    )
 
 
 def run_oneshot(call: Call) -> int:
@@ -39,31 +64,28 @@ def run_oneshot(call: Call) -> int:
     ground, request = call.ground(), _request(call.arguments)
     prepared = begin.prepare(ground, request)
     _tell_notes(call, prepared.notes)
-    status = oneshot.oneshot(ground, request, prepared, _teller(call))
-    return _answer(call, ground, status, prepared.notes)
+    ended = oneshot.oneshot(ground, request, prepared, _teller(call))
+    return _ended(call, ground, ended, prepared.notes)
 
 
 def run_launch(call: Call) -> int:
     """Begin a run and seal a bundle for each worker."""
-    from tools.codex.factory.domain.result import RunAnswer
     from tools.codex.factory.pipelines import begin, oneshot
 
     ground, request = call.ground(), _request(call.arguments)
     prepared = begin.prepare(ground, request)
     _tell_notes(call, prepared.notes)
-    run = oneshot.launch(ground, request, prepared, _teller(call))
-    call.screen.say(f"PENDING  {run.directory.run}")
-    call.screen.document(
-        RunAnswer(
-            command="launch",
-            status="PENDING",
-            exit_code=0,
-            run_id=run.directory.run,
-            base_commit=run.manifest.base_commit,
-            notes=prepared.notes,
-        )
-    )
-    return 0
+    launched = oneshot.launch(ground, request, prepared, _teller(call))
+    return _launched(call, launched, prepared.notes)
+
+
+def run_collect(call: Call) -> int:
+    """Take in what persons and tools left in their checkouts, then integrate."""
+    from tools.codex.factory.pipelines import oneshot
+
+    ground = call.ground()
+    ended = oneshot.collect(ground, call.arguments.run_id, _teller(call))
+    return _ended(call, ground, ended, ())
 
 
 def run_bundle_validate(call: Call) -> int:
@@ -101,7 +123,8 @@ def run_integrate(call: Call) -> int:
     from tools.codex.factory.pipelines import oneshot
 
     ground = call.ground()
-    status = oneshot.integrate(ground, call.arguments.run_id, _teller(call))
+    arguments = call.arguments
+    status = oneshot.integrate(ground, arguments.run_id, _teller(call), salvaging=arguments.salvage)
     return _answer(call, ground, status, ())
 
 
@@ -113,6 +136,7 @@ def _request(arguments: argparse.Namespace) -> "Request":
         plan_file=arguments.plan,
         run_id=arguments.run_id,
         workers=_names(arguments.workers),
+        dry_run=arguments.dry_run,
     )
 
 
@@ -125,6 +149,45 @@ def _names(text: str | None) -> tuple[str, ...]:
     if not names:
         raise UsageError(f"--workers {text!r} names no worker", hint="like --workers A,B")
     return names
+
+
+def _ended(
+    call: Call, ground: "Session", ended: "Launched | IntegratorStatus", notes: tuple[str, ...]
+) -> int:
+    from tools.codex.factory.pipelines.oneshot import Launched
+
+    if isinstance(ended, Launched):
+        return _launched(call, ended, notes)
+    return _answer(call, ground, ended, notes)
+
+
+def _launched(call: Call, launched: "Launched", notes: tuple[str, ...]) -> int:
+    from tools.codex.factory.domain.path import quoted
+    from tools.codex.factory.domain.result import RunAnswer
+    from tools.codex.factory.errors import EXIT_CODE_OF_STATUS
+    from tools.codex.factory.render.text import shown
+
+    run = launched.run
+    status: Literal["WAITING", "PENDING"] = "WAITING" if launched.waiting else "PENDING"
+    code = EXIT_CODE_OF_STATUS["WAITING"] if launched.waiting else 0
+    for worker, checkout in launched.waiting.items():
+        call.screen.say(f"{worker} waits for work in {shown(str(checkout))}")
+    if launched.waiting:
+        call.screen.say(f"then: factory collect --run-id {run.directory.run}")
+    call.screen.say(f"{status}  {run.directory.run}")
+    call.screen.document(
+        RunAnswer(
+            command=call.arguments.command,
+            status=status,
+            exit_code=code,
+            run_id=run.directory.run,
+            base_commit=run.manifest.base_commit,
+            rehearsal=run.manifest.rehearsal,
+            waiting={name: quoted(str(path)) for name, path in launched.waiting.items()},
+            notes=notes,
+        )
+    )
+    return code
 
 
 def _answer(
@@ -153,7 +216,7 @@ def _teller(call: Call) -> "Callable[[Event], None]":
     from tools.codex.factory.render.text import shown
 
     def tell(event: "Event") -> None:
-        said = {**event.details, **event.file_counts, "run": event.run_id}
+        said = {**event.details, **event.file_counts, "run": event.run_id, "actor": event.actor}
         words = _STAGE_EVENTS.get(event.event_type)
         if words is not None:
             call.screen.progress(shown(words.format(**said)))
@@ -184,6 +247,13 @@ LAUNCH = CliCommand(
     add_arguments=_add_launch,
     run=run_launch,
 )
+COLLECT = CliCommand(
+    name="collect",
+    help="take in what external workers left in their checkouts, then integrate",
+    example="factory collect --run-id spring-cleaning",
+    add_arguments=add_run_id,
+    run=run_collect,
+)
 BUNDLE_VALIDATE = CliCommand(
     name="bundle-validate",
     help="judge the sealed bundles of a run",
@@ -193,8 +263,8 @@ BUNDLE_VALIDATE = CliCommand(
 )
 INTEGRATE = CliCommand(
     name="integrate",
-    help="judge, merge, prove and report a run",
+    help="judge, merge, prove, check and report a run",
     example="factory integrate --run-id spring-cleaning",
-    add_arguments=add_run_id,
+    add_arguments=_add_integrate,
     run=run_integrate,
 )

@@ -11,7 +11,13 @@ from typing import NoReturn
 
 from tools.codex.factory import __version__
 from tools.codex.factory.cli.command import Call, CliCommand
-from tools.codex.factory.cli.integration import BUNDLE_VALIDATE, INTEGRATE, LAUNCH, ONESHOT
+from tools.codex.factory.cli.integration import (
+    BUNDLE_VALIDATE,
+    COLLECT,
+    INTEGRATE,
+    LAUNCH,
+    ONESHOT,
+)
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.screen import LEVELS, Screen
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
@@ -23,6 +29,7 @@ COMMANDS: dict[str, CliCommand] = {
     for command in (
         ONESHOT,
         LAUNCH,
+        COLLECT,
         BUNDLE_VALIDATE,
         INTEGRATE,
         PRINT_REPORT,
@@ -32,7 +39,6 @@ COMMANDS: dict[str, CliCommand] = {
         CONFIG,
     )
 }
-_INTEGRATOR = "_integrator"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,10 +72,8 @@ def _run(words: list[str]) -> int:
     screen = Screen(json="--json" in words, color=False, level="info")
     command = _command_in(words)
     try:
-        if words[:1] == [_INTEGRATOR]:
-            return _serve()
         arguments = _parsed(words)
-        from tools.codex.factory.config import take_host
+        from tools.codex.factory.host import take_host
 
         host = take_host()
         # A run that is told to stop says so in its report, whoever tells it.
@@ -121,13 +125,6 @@ def _parsed(words: list[str]) -> argparse.Namespace:
             hint=f"`factory {arguments.command} --help` shows what it takes",
         )
     return arguments
-
-
-def _serve() -> int:
-    from tools.codex.factory.config import take_host
-    from tools.codex.factory.pipelines.integrator import serve
-
-    return serve(take_host(), sys.stdin.buffer, sys.stdout.buffer)
 
 
 def _refused(screen: Screen, command: str, error: FactoryError) -> int:

@@ -155,9 +155,24 @@ class FindingRecord(Artifact):
 
 
 class Ending(Artifact):
-    """How a worker ended: `adopted` is work made elsewhere, which no process of ours did."""
+    """How a worker ended.
 
-    how: Literal["adopted", "unreadable", "exited", "signalled", "timed_out", "idle", "not_started"]
+    `adopted` is work made elsewhere, which no process of ours did; `collected` is what a person or
+    tool left in its checkout; `stopped` came of the factory's own end; `lost` is not known.
+    """
+
+    how: Literal[
+        "adopted",
+        "collected",
+        "unreadable",
+        "exited",
+        "signalled",
+        "timed_out",
+        "idle",
+        "stopped",
+        "lost",
+        "not_started",
+    ]
     exit_code: int | None
     signal: int | None
 

@@ -13,7 +13,6 @@ def claim_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list[Finding]
     """Return a finding for each claim of the bundle that its own patch contradicts."""
     return [
         *_files_changed_findings(bundle, changes),
-        *_status_findings(bundle),
         *_handoff_findings(bundle, changes),
     ]
 
@@ -75,23 +74,6 @@ def _disagrees(
     return blocking(
         Code.DIFF_DISAGREES, f"{worker}: {path}", message, "write FILES_CHANGED.json from the patch"
     )
-
-
-def _status_findings(bundle: Bundle) -> list[Finding]:
-    status, ended = bundle.status, bundle.status.ended
-    well = ended.how == "adopted" or (ended.how == "exited" and ended.exit_code == 0)
-    blocked = any(finding.severity == "blocks" for finding in status.findings)
-    if status.status == "PASS" and well and ended.signal is None and not blocked:
-        return []
-    said = "; ".join(f"{f.code}: {f.message}" for f in status.findings if f.severity == "blocks")
-    return [
-        blocking(
-            Code.WORKER_ENDED_BADLY,
-            f"{bundle.worker}: STATUS.json",
-            f"the worker ended {status.status} ({status.ended.how}){': ' + said if said else ''}",
-            "mend what the worker says, and run it again",
-        )
-    ]
 
 
 def _handoff_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list[Finding]:

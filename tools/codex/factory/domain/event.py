@@ -19,6 +19,12 @@ class EventType(StrEnum):
 
     RUN_START = "RUN_START"
     RUN_CONTINUED = "RUN_CONTINUED"
+    CHECKOUT_MADE = "CHECKOUT_MADE"
+    SETUP_STARTED = "SETUP_STARTED"
+    WORKER_STARTED = "WORKER_STARTED"
+    WORKER_ENDED = "WORKER_ENDED"
+    ATTEMPT_KEPT = "ATTEMPT_KEPT"
+    WORKER_WAITING = "WORKER_WAITING"
     BUNDLE_SEALED = "BUNDLE_SEALED"
     LAUNCH_END = "LAUNCH_END"
     BUNDLE_VALIDATED = "BUNDLE_VALIDATED"
@@ -28,6 +34,8 @@ class EventType(StrEnum):
     OVERLAP_CHECK = "OVERLAP_CHECK"
     MERGED = "MERGED"
     PROVED = "PROVED"
+    CHECK_STARTED = "CHECK_STARTED"
+    CHECK_ENDED = "CHECK_ENDED"
     REPORT_WRITTEN = "REPORT_WRITTEN"
     RUN_END = "RUN_END"
     LEDGER_REPAIRED = "LEDGER_REPAIRED"
@@ -138,6 +146,10 @@ def _after(view: RunView, line: LedgerLine) -> RunView:
         case EventType.BUNDLE_SEALED:
             worker, seal = line.actor, line.hashes.get("seal", "")
             return replace(view, seals={**view.seals, worker: seal})
+        case EventType.LAUNCH_END if line.details.get("status") == "WAITING":
+            return replace(view, status="WAITING", ended=line.rc)
+        case EventType.RUN_CONTINUED if view.status == "WAITING":
+            return replace(view, status="PENDING", ended=None)
         case EventType.RUN_END:
             return replace(
                 view,

@@ -1,4 +1,4 @@
-"""The documents of the integrator: its verdict, the proof behind it, and where bundles meet."""
+"""The documents of the integrator: its verdict, proof and checks, and where bundles meet."""
 
 from typing import Literal
 
@@ -6,6 +6,7 @@ from tools.codex.factory.domain.artifact import (
     Artifact,
     Count,
     DigestText,
+    Ending,
     FindingRecord,
     ObjectIdText,
     PathText,
@@ -35,6 +36,52 @@ class Proof(Artifact):
     objects: Count
 
 
+class CheckRow(Artifact):
+    """One check of the plan, run on the merged tree; in a rehearsal on the base.
+
+    `failed` failed every time, `flaky` first failed and then passed. `ended` is how its first run
+    ended; `reason` says why it was not run. `reused` names the run whose PASS of the very same
+    thing stands for this one; `tail` is the end of what a run that failed said.
+    """
+
+    name: str
+    required: bool
+    on: Literal["merged", "base"]
+    result: Literal["passed", "failed", "flaky", "not_run"]
+    ended: Ending | None
+    reason: str
+    runs: Count
+    duration_ms: Count
+    reused: str | None
+    tail: tuple[str, ...]
+
+
+class AttributionRow(Artifact):
+    """A red check, tried on the base, with one bundle alone, or with all but one."""
+
+    check: str
+    tried: Literal["base", "alone", "without"]
+    worker_id: WorkerIdText | None
+    result: Literal["passed", "failed", "flaky", "not_run"]
+
+
+class Salvage(Artifact):
+    """The bundles whose merge is green where the merge of all is not, proven and checked."""
+
+    workers: tuple[WorkerIdText, ...]
+    tree: ObjectIdText
+    checks: tuple[CheckRow, ...]
+
+
+class KeptPass(Artifact):
+    """A check that passed, by the digest of everything that could change that."""
+
+    schema_version: Literal[1]
+    key: DigestText
+    run_id: RunIdText
+    check: str
+
+
 class LedgerHead(Artifact):
     """Where the ledger's chain stood: lines so far and sha256 of the last."""
 
@@ -59,6 +106,9 @@ class IntegratorStatus(Artifact):
     partial: bool
     proof: Proof | None
     workers: tuple[WorkerRow, ...]
+    checks: tuple[CheckRow, ...]
+    attribution: tuple[AttributionRow, ...]
+    salvage: Salvage | None
     findings: tuple[FindingRecord, ...]
     artifacts: dict[str, DigestText]
     """sha256 of every other artifact of the integrator."""

@@ -1,8 +1,10 @@
 """What the stages hand back, and what the command line says as JSON."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from pydantic import Field
 
 from tools.codex.factory.domain.artifact import (
     Artifact,
@@ -14,13 +16,17 @@ from tools.codex.factory.domain.artifact import (
     record,
 )
 from tools.codex.factory.domain.change import Change
+from tools.codex.factory.domain.check import check_findings
 from tools.codex.factory.domain.claim import path_change
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import (
+    AttributionRow,
+    CheckRow,
     IntegratorStatus,
     OverlapDocument,
     OverlapRow,
     Proof,
+    Salvage,
     WorkerRow,
 )
 from tools.codex.factory.domain.finding import Finding, in_order
@@ -46,6 +52,9 @@ class Integration:
     changes: tuple[Change, ...]
     proof: Proof | None
     extra: tuple[Finding, ...]
+    checks: tuple[CheckRow, ...] = ()
+    attribution: tuple[AttributionRow, ...] = ()
+    salvage: Salvage | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -68,6 +77,30 @@ class Integration:
         if self.proof is None or self.merged is None:
             return False
         return len(self.merged.workers) < len(self.judgement.own_findings)
+
+
+def with_checks(
+    integration: Integration,
+    plan: Plan,
+    *,
+    checks: tuple[CheckRow, ...],
+    attribution: tuple[AttributionRow, ...],
+    salvage: Salvage | None,
+) -> Integration:
+    """Return the integration with what the checks said, and what follows from that.
+
+    Where nothing was merged, nothing was checked, and that is no finding of its own.
+    """
+    if integration.proof is None:
+        return integration
+    found = check_findings(plan, checks, attribution)
+    return replace(
+        integration,
+        checks=checks,
+        attribution=attribution,
+        salvage=salvage,
+        extra=(*integration.extra, *found),
+    )
 
 
 def worker_rows(
@@ -165,6 +198,8 @@ class RunAnswer(Answer):
     rehearsal: bool = False
     partial: bool = False
     report: str | None = None
+    waiting: dict[str, str] = Field(default_factory=dict)
+    """Workers outside that the run waits for, each with the checkout that it works in."""
     workers: tuple[WorkerRow, ...] = ()
     findings: tuple[FindingRecord, ...] = ()
 
@@ -179,7 +214,7 @@ class SettingSaid(Artifact):
     """One setting: its value, and the layer that it came from."""
 
     key: str
-    value: bool | int | str
+    value: bool | int | str | tuple[str, ...]
     layer: str
 
 

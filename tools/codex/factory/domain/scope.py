@@ -97,6 +97,11 @@ def sensitive(change: Change) -> str | None:
 
 
 @functools.lru_cache(maxsize=65536)
+def is_automation(path: str) -> bool:
+    """Return whether `path` defines what runs on its own: CI, hooks."""
+    return _AUTOMATION.match(path)
+
+
 def global_file(path: str) -> str | None:
     """Return which of git's global files `path` is on some file system, or None."""
     name = plain_name(path.rpartition("/")[2])

@@ -8,6 +8,7 @@ from tools.codex.factory.domain.artifact import Status
 from tools.codex.factory.domain.bundle import Bundle, RawBundle, read
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.claim import claim_findings
+from tools.codex.factory.domain.ending import ending_findings
 from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, RunId, WorkerId
 from tools.codex.factory.domain.overlap import Overlaps, overlaps
@@ -72,6 +73,7 @@ def judge(
         found[raw.worker] = list(came.findings)
         if came.bundle is not None:
             bundles[raw.worker] = came.bundle
+            found[raw.worker] += ending_findings(came.bundle, made_elsewhere=made_elsewhere)
     wanted = {path for bundle in bundles.values() for path in touched_paths(bundle.patch)}
     base = around(base_root, wanted, objects.tree)
     ids = {oid for bundle in bundles.values() for oid in wanted_blobs(bundle.patch, base)}
@@ -206,6 +208,9 @@ def _base_findings(bundle: Bundle, base_commit: str) -> list[Finding]:
 
 def _tree_findings(bundle: Bundle, proven: Proven, base: BaseTree) -> list[Finding]:
     """Return a finding where the tree that the bundle names is not what its patch makes."""
+    if bundle.status.captured_tree is None and bundle.status.status != "PASS":
+        # Nothing could be captured, and that is a finding of its own.
+        return []
     made = spliced(base, {change.path: change.new for change in proven.changes}).root
     if bundle.status.captured_tree == made:
         return []

@@ -11,7 +11,9 @@ from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import RunId, WorkerId, digest_of, next_run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.path import quoted
-from tools.codex.factory.domain.plan import Plan, PlanFile, PlanRefused, parsed, resolved
+from tools.codex.factory.domain.plan import WORKED, Plan, PlanFile, resolved
+from tools.codex.factory.domain.plan_file import PlanRefused, parsed
+from tools.codex.factory.domain.rehearsal import built_in_plan, rehearsed
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
 from tools.codex.factory.pipelines.history import view_of
 from tools.codex.factory.pipelines.record import (
@@ -20,14 +22,17 @@ from tools.codex.factory.pipelines.record import (
     run_named,
 )
 from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.pipelines.site import root_of
 from tools.codex.factory.repository.discovery import Base, base_of, commit_named
+from tools.codex.factory.repository.weight import weight
 from tools.codex.factory.repository.work_tree import left_out
+from tools.codex.factory.stages.adopt import sealed_event
 from tools.codex.factory.stages.gather import Source, gather, pins
-from tools.codex.factory.stages.launch import sealed_event
 from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.lock import LOCK
 from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory, read_regular
 from tools.codex.factory.storage.runs_root import claim, make_runs_root, runs_in
+from tools.codex.factory.storage.work_root import check_room, on_disk
 from tools.codex.factory.wiring import clock, stamp, versions
 
 KIND = "factory"
@@ -47,6 +52,7 @@ class Request:
     plan_file: str | None
     run_id: str | None
     workers: tuple[str, ...]
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +63,15 @@ class Prepared:
     plan: Plan
     sources: dict[WorkerId, Source]
     notes: tuple[str, ...]
+    rehearsal: bool
 
 
 def prepare(ground: Session, request: Request) -> Prepared:
     """Return the plan, the base and the sources; raise what speaks against starting."""
     folder, file = _plan_file(ground, request)
     base = base_of(ground.git, ground.repository, request.base_ref)
+    if request.dry_run or any(entry.source in WORKED for entry in file.workers):
+        file = _roomy(ground, request, file, base)
     policy = ground.settings.config.policy()
     sources = gather(
         file,
@@ -77,12 +86,30 @@ def prepare(ground: Session, request: Request) -> Prepared:
     dirty = left_out(ground.git, ground.repository, head)
     if dirty:
         notes.append(f"{dirty} changed or untracked paths of the work tree are in no run")
-    return Prepared(base=base, plan=plan, sources=sources, notes=tuple(notes))
+    return Prepared(
+        base=base, plan=plan, sources=sources, notes=tuple(notes), rehearsal=request.dry_run
+    )
+
+
+def _roomy(ground: Session, request: Request, file: PlanFile, base: Base) -> PlanFile:
+    """Return the plan, rehearsed where that was asked; raise where its checkouts do not fit."""
+    root = root_of(ground)
+    heavy = weight(ground.git, ground.repository.git_dir, base.commit, on_disk)
+    if request.dry_run:
+        file = rehearsed(file, heavy.paths)
+    kept = sum(entry.source == "external" for entry in file.workers)
+    running = sum(entry.source == "command" for entry in file.workers)
+    work = ground.settings.config.work
+    count = kept + (running if work.keep else min(running, work.jobs))
+    check_room(root, size=count * heavy.size, files=count * heavy.files)
+    return file
 
 
 def _plan_file(ground: Session, request: Request) -> tuple[Path, PlanFile]:
     """Return the folder that the plan lies in, and the plan."""
     named = request.plan_file
+    if request.dry_run and not named and not (ground.repository.work_tree / DEFAULT_PLAN).exists():
+        return ground.folder, _limited(built_in_plan(), request.workers)
     path = ground.folder / named if named else ground.repository.work_tree / DEFAULT_PLAN
     try:
         file = parsed(read_regular(os.path.realpath(path), limit=MAX_PLAN_BYTES), path.name)
@@ -182,6 +209,11 @@ def _refuse_another(run: RecordedRun, prepared: Prepared) -> None:
             f"not {prepared.base.commit[:12]}",
             hint="choose another --run-id, or name that base with --base-ref",
         )
+    if run.manifest.rehearsal != prepared.rehearsal:
+        said = "a rehearsal" if run.manifest.rehearsal else "no rehearsal"
+        raise RunUnavailable(
+            f"run {name!r} is {said}", hint="choose another --run-id, or mind --dry-run"
+        )
     if run.plan != prepared.plan:
         fields = [
             field
@@ -206,7 +238,7 @@ def _manifest(
         base_commit=prepared.base.commit,
         base_tree=prepared.base.tree,
         workers=tuple(entry.id for entry in prepared.plan.workers),
-        rehearsal=False,
+        rehearsal=prepared.rehearsal,
         plan_sha256=digest_of(plan_content),
         config_sha256=ground.settings.config.digest(),
         versions=versions(ground.git_version),

@@ -4,23 +4,36 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-from tools.codex.factory.config import Host
-from tools.codex.factory.domain.artifact import Artifact
-from tools.codex.factory.domain.event import Event, EventType
-from tools.codex.factory.domain.evidence import IntegratorStatus, LedgerHead
+from tools.codex.factory.domain.event import Event
+from tools.codex.factory.domain.evidence import (
+    IntegratorStatus,
+)
+from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.path import quoted, unquoted
+from tools.codex.factory.domain.result import Integration, with_checks
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
+from tools.codex.factory.host import Host
+from tools.codex.factory.pipelines.pipe import (
+    Asked,
+    Examine,
+    MergedSaid,
+    Order,
+    Said,
+    event_heard,
+    event_said,
+    merge_heard,
+)
 from tools.codex.factory.pipelines.record import RecordedRun, integrator_status, recorded_in
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.process import Completed, Conversation, conversation, die_with_parent
+from tools.codex.factory.process.child import Completed, Conversation, conversation
+from tools.codex.factory.process.tree import die_with_parent
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.objects import objects_of
 from tools.codex.factory.repository.quarantine import open_store
-from tools.codex.factory.stages.integrate import Tools, integrate
+from tools.codex.factory.stages.integrate import Tools, integrate, part_of
 from tools.codex.factory.stages.report import (
     ThisRun,
     cleared,
@@ -34,54 +47,13 @@ from tools.codex.factory.wiring import clock, own_command, own_environment, stam
 WORD = "_integrator"
 
 
-class Order(Artifact):
-    """What the integrator is told first: which run, and whose objects it may read.
-
-    Paths stand in git's quotes where they need them, so that any byte survives.
-    """
-
-    runs_root: str
-    run_id: str
-    borrowed: str
-    git_version: str
-    parent: int
-    """The process that holds the run's lock; without it nothing may be written."""
-
-
-class Ledgered(Artifact):
-    """What the integrator is told once it has merged: where the ledger stands, so report."""
-
-    ledger: LedgerHead
-
-
-class EventSaid(Artifact):
-    """An event on its way to the ledger."""
-
-    run_id: str
-    event_type: str
-    actor: str
-    rc: int | None
-    duration_ms: int
-    parent_event_id: str
-    file_counts: dict[str, int]
-    hashes: dict[str, str]
-    details: dict[str, str]
-
-
-class Said(Artifact):
-    """One line from the integrator: an event, `merged`, `reported`, or why it cannot go on."""
-
-    kind: Literal["event", "merged", "reported", "error"]
-    event: EventSaid | None = None
-    message: str = ""
-    hint: str = ""
-    exit_code: int = 0
-
-
 def integrated(
-    ground: Session, run: RecordedRun, record: Callable[[Event], None]
+    ground: Session, run: RecordedRun, record: Callable[[Event], None], examine: Examine
 ) -> IntegratorStatus:
     """Start the integrator on `run`, record its events, and return its STATUS.json.
+
+    Between its merge and its report, `examine` runs the checks: it is never the integrator that
+    runs a command of the plan.
 
     Raises the integrator's error, or IntegratorFailed where it ended without a word.
     """
@@ -100,8 +72,22 @@ def integrated(
         ) as talk,
     ):
         talk.say(order.model_dump_json().encode())
-        _listen(talk, run.directory.run, record, until="merged")
-        talk.say(Ledgered(ledger=ground.ledger.head()).model_dump_json().encode())
+        merged = merge_heard(_listen(talk, run.directory.run, record, until="merged"))
+
+        def ask(workers: tuple[WorkerId, ...]) -> MergedSaid:
+            talk.say(Asked(kind="merge", workers=workers).model_dump_json().encode())
+            return merge_heard(_listen(talk, run.directory.run, record, until="merged"))
+
+        found = examine(merged, ask)
+        asked = Asked(
+            kind="report",
+            ledger=ground.ledger.head(),
+            checks=found.checks,
+            attribution=found.attribution,
+            salvage=found.salvage,
+            logs=found.logs,
+        )
+        talk.say(asked.model_dump_json().encode())
         _listen(talk, run.directory.run, record, until="reported")
         talk.ended()
     return integrator_status(run.directory)
@@ -145,35 +131,63 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
             scratch=Path(scratch),
         )
         integration = integrate(directory, plan, manifest, tools=tools, record=events.append)
-        yield from (_event_said(event) for event in events)
-        yield Said(kind="merged")
-    answer = hear.readline()
-    if not answer or os.getppid() != order.parent:
-        # Whoever asked is gone, and the lock with it: another factory may hold the run now.
-        return
-    ledgered = Ledgered.model_validate_json(answer)
+        yield from (event_said(event) for event in events)
+        yield _merged_said(integration)
+        while (asked := _asked(hear, order)) is not None and asked.kind == "merge":
+            yield _merged_said(part_of(integration, asked.workers, plan, manifest, tools=tools))
+        if asked is None:
+            # Whoever asked is gone, and the lock with it: another factory may hold the run now.
+            return
+        if asked.salvage is not None:
+            workers = asked.salvage.workers
+            integration = part_of(integration, workers, plan, manifest, tools=tools)
+    integration = with_checks(
+        integration,
+        plan,
+        checks=asked.checks,
+        attribution=asked.attribution,
+        salvage=asked.salvage,
+    )
     outside += cleared(directory)
     about = ThisRun(
         started=started,
         ended=clock(),
         versions=versions(order.git_version),
-        ledger=ledgered.ledger,
+        ledger=asked.ledger,
         stamp=stamp,
     )
-    status = write_report(directory, plan, manifest, with_findings(integration, outside), about)
-    yield _event_said(report_event(status))
+    reached = with_findings(integration, outside)
+    status = write_report(directory, plan, manifest, reached, about, asked.logs)
+    yield event_said(report_event(status))
     yield Said(kind="reported")
 
 
-def _listen(talk: Conversation, run: str, record: Callable[[Event], None], *, until: str) -> None:
+def _asked(hear: BinaryIO, order: Order) -> Asked | None:
+    """Return what is wanted next, or None where nobody who may ask is there any more."""
+    line = hear.readline()
+    if not line or os.getppid() != order.parent:
+        return None
+    return Asked.model_validate_json(line)
+
+
+def _merged_said(integration: Integration) -> Said:
+    merged, proof = integration.merged, integration.proof
+    if merged is None or proof is None:
+        return Said(kind="merged")
+    return Said(
+        kind="merged", tree=merged.tree, commit=merged.commit, workers=tuple(merged.workers)
+    )
+
+
+def _listen(talk: Conversation, run: str, record: Callable[[Event], None], *, until: str) -> Said:
     for line in talk.heard():
         said = Said.model_validate_json(line)
         if said.kind == "error":
             raise raised_again(said.message, hint=said.hint, exit_code=said.exit_code)
         if said.kind == until:
-            return
+            return said
         if said.event is not None:
-            record(_event(said.event))
+            record(event_heard(said.event))
     ended = talk.ended()
     raise IntegratorFailed(
         f"the integrator ended without an answer: {_ending(ended)}",
@@ -186,21 +200,3 @@ def _ending(ended: Completed) -> str:
     if ended.exit_code < 0:
         return f"signal {signal.Signals(-ended.exit_code).name} ended it"
     return ended.complaint
-
-
-def _event_said(event: Event) -> Said:
-    return Said(kind="event", event=EventSaid.model_validate(asdict(event)))
-
-
-def _event(said: EventSaid) -> Event:
-    return Event(
-        run_id=said.run_id,
-        event_type=EventType(said.event_type),
-        actor=said.actor,
-        rc=said.rc,
-        duration_ms=said.duration_ms,
-        parent_event_id=said.parent_event_id,
-        file_counts=said.file_counts,
-        hashes=said.hashes,
-        details=said.details,
-    )

@@ -1,11 +1,14 @@
-"""An integration from plan to verdict: launch, bundle-validate, integrate, or all in a row."""
+"""An integration from plan to verdict: launch, collect, bundle-validate, integrate, or all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import IntegratorStatus
-from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.identity import ObjectId, WorkerId
+from tools.codex.factory.domain.plan import WORKED
 from tools.codex.factory.domain.verdict import Judgement
 from tools.codex.factory.errors import RunUnavailable
 from tools.codex.factory.pipelines.begin import (
@@ -16,17 +19,24 @@ from tools.codex.factory.pipelines.begin import (
     reconciled,
     run_event,
 )
+from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.history import view_of
 from tools.codex.factory.pipelines.integrator import integrated
+from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
 from tools.codex.factory.pipelines.pipeline import end_event, ending, locked, recorder
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     recorded_run,
 )
 from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.pipelines.site import site
+from tools.codex.factory.repository.discovery import Base
 from tools.codex.factory.repository.objects import Objects, objects_of
 from tools.codex.factory.repository.quarantine import open_store
+from tools.codex.factory.stages.adopt import adopt
+from tools.codex.factory.stages.gather import Source, WorkSource
 from tools.codex.factory.stages.launch import launch as launch_stage
+from tools.codex.factory.stages.order import Launch
 from tools.codex.factory.stages.validate import validate
 from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.run_directory import RunDirectory
@@ -35,11 +45,41 @@ from tools.codex.factory.wiring import clock, stamp
 Tell = Callable[[Event], None]
 
 
-def launch(ground: Session, request: Request, prepared: Prepared, tell: Tell) -> RecordedRun:
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A run whose workers were run, and who still waits for a person or tool, in which checkout."""
+
+    run: RecordedRun
+    waiting: Mapping[WorkerId, Path]
+
+
+def launch(ground: Session, request: Request, prepared: Prepared, tell: Tell) -> Launched:
     """Begin or continue a run and seal a bundle for each worker."""
     directory = claimed(ground, request, prepared.base)
     with locked(directory):
         return _launched(ground, request, prepared, directory, tell)
+
+
+def collect(ground: Session, name: str | None, tell: Tell) -> Launched | IntegratorStatus:
+    """Capture what persons and tools left in their checkouts; then judge, merge, prove, report."""
+    run = recorded_run(ground, name)
+    with locked(run.directory):
+        _refuse_unlaunched(ground, run, but=("external",))
+        sources = {WorkerId(entry.id): WorkSource(b"") for entry in run.plan.workers}
+        base = Base(
+            run.manifest.base_ref,
+            ObjectId(run.manifest.base_commit),
+            ObjectId(run.manifest.base_tree),
+        )
+        with ending(ground, run, tell) as record:
+            for event in reconciled(ground, run, new=False):
+                record(event)
+            waiting = _worked(ground, run, sources, base, record, collecting=True)
+        if waiting:
+            return Launched(run, waiting)
+        with ending(ground, run, tell) as record:
+            _judged(ground, run, record)
+        return _integrated(ground, run, tell, salvaging=False)
 
 
 def bundle_validate(ground: Session, name: str | None, tell: Tell) -> tuple[RecordedRun, Judgement]:
@@ -50,46 +90,89 @@ def bundle_validate(ground: Session, name: str | None, tell: Tell) -> tuple[Reco
         return run, _judged(ground, run, recorder(ground, tell))
 
 
-def integrate(ground: Session, name: str | None, tell: Tell) -> IntegratorStatus:
-    """Judge, merge, prove and report a run."""
+def integrate(
+    ground: Session, name: str | None, tell: Tell, *, salvaging: bool
+) -> IntegratorStatus:
+    """Judge, merge, prove, check and report a run.
+
+    `salvaging`: where a check is red, the largest part of the bundles that is green is sought.
+    """
     run = recorded_run(ground, name)
     with locked(run.directory):
         _refuse_unlaunched(ground, run)
-        return _integrated(ground, run, tell)
+        return _integrated(ground, run, tell, salvaging=salvaging)
 
 
-def oneshot(ground: Session, request: Request, prepared: Prepared, tell: Tell) -> IntegratorStatus:
-    """Launch, validate and integrate, under one lock."""
+def oneshot(
+    ground: Session, request: Request, prepared: Prepared, tell: Tell
+) -> Launched | IntegratorStatus:
+    """Launch, validate and integrate, under one lock; a run that waits goes no further."""
     directory = claimed(ground, request, prepared.base)
     with locked(directory):
-        run = _launched(ground, request, prepared, directory, tell)
+        launched = _launched(ground, request, prepared, directory, tell)
+        if launched.waiting:
+            return launched
+        run = launched.run
         with ending(ground, run, tell) as record:
             _judged(ground, run, record)
-        return _integrated(ground, run, tell)
+        return _integrated(ground, run, tell, salvaging=False)
 
 
 def _launched(
     ground: Session, request: Request, prepared: Prepared, directory: RunDirectory, tell: Tell
-) -> RecordedRun:
+) -> Launched:
     run, new = begun(ground, request, prepared, directory)
     with ending(ground, run, tell) as record:
         for event in reconciled(ground, run, new=new):
             record(event)
-        with _objects(ground, run) as objects:
-            launch_stage(
-                directory,
-                run.plan,
-                prepared.sources,
-                base=prepared.base,
-                git=ground.git,
-                repository=ground.repository,
-                objects=objects,
-                clock=clock,
-                stamp=stamp,
-                record=record,
-            )
-        record(run_event(run, EventType.LAUNCH_END, workers=len(run.plan.workers)))
-    return run
+        waiting = _worked(ground, run, prepared.sources, prepared.base, record, collecting=False)
+    return Launched(run, waiting)
+
+
+def _worked(
+    ground: Session,
+    run: RecordedRun,
+    sources: Mapping[WorkerId, Source],
+    base: Base,
+    record: Tell,
+    *,
+    collecting: bool,
+) -> dict[WorkerId, Path]:
+    """Seal a bundle for each worker: adopt what was made elsewhere, run the rest."""
+    waiting: dict[WorkerId, Path] = {}
+    with _objects(ground, run) as objects:
+        adopt(
+            run.directory,
+            run.plan,
+            sources,
+            base=base,
+            git=ground.git,
+            repository=ground.repository,
+            objects=objects,
+            clock=clock,
+            stamp=stamp,
+            record=record,
+        )
+        if any(entry.source in WORKED for entry in run.plan.workers):
+            with site(ground, run.directory.run) as where:
+                about = Launch(
+                    run=run.directory,
+                    plan=run.plan,
+                    sources=sources,
+                    site=where,
+                    base=base,
+                    objects=objects,
+                    clock=clock,
+                    stamp=stamp,
+                    record=record,
+                )
+                waiting = launch_stage(about, collecting=collecting)
+    end = run_event(run, EventType.LAUNCH_END, workers=len(run.plan.workers))
+    if waiting:
+        names = ", ".join(waiting)
+        end = replace(end, rc=4, details={**end.details, "status": "WAITING", "for": names})
+    record(end)
+    return waiting
 
 
 def _judged(ground: Session, run: RecordedRun, record: Tell) -> Judgement:
@@ -97,9 +180,12 @@ def _judged(ground: Session, run: RecordedRun, record: Tell) -> Judgement:
         return validate(run.directory, run.plan, run.manifest, objects=objects, record=record)
 
 
-def _refuse_unlaunched(ground: Session, run: RecordedRun) -> None:
-    """Raise RunUnavailable where a bundle was never sealed: there is nothing to judge yet."""
-    workers = [WorkerId(entry.id) for entry in run.plan.workers]
+def _refuse_unlaunched(ground: Session, run: RecordedRun, *, but: tuple[str, ...] = ()) -> None:
+    """Raise RunUnavailable where a bundle was never sealed: there is nothing to judge yet.
+
+    Workers whose source is one of `but` may be open still.
+    """
+    workers = [WorkerId(entry.id) for entry in run.plan.workers if entry.source not in but]
     unsealed = [worker for worker in workers if not is_sealed(run.directory, worker)]
     if not unsealed:
         return
@@ -107,16 +193,28 @@ def _refuse_unlaunched(ground: Session, run: RecordedRun) -> None:
     missing = [worker for worker in unsealed if view is None or worker not in view.seals]
     if missing:
         name = run.directory.run
+        external = {entry.id for entry in run.plan.workers if entry.external}
+        if external.issuperset(missing):
+            raise RunUnavailable(
+                f"run {name!r} waits for {', '.join(missing[:5])}",
+                hint=f"`factory collect --run-id {name}` takes in what they left",
+            )
         raise RunUnavailable(
             f"run {name!r} was not launched to its end: no bundle of {', '.join(missing[:5])}",
             hint=f"`factory launch --run-id {name}` with the same plan seals the rest",
         )
 
 
-def _integrated(ground: Session, run: RecordedRun, tell: Tell) -> IntegratorStatus:
+def _integrated(
+    ground: Session, run: RecordedRun, tell: Tell, *, salvaging: bool
+) -> IntegratorStatus:
     with ending(ground, run, tell) as record:
         record(run_event(run, EventType.INTEGRATE_START, workers=len(run.plan.workers)))
-        status = integrated(ground, run, record)
+
+        def examine(merged: MergedSaid, ask: Ask) -> Examined:
+            return examined(ground, run, merged, ask, record, salvaging=salvaging)
+
+        status = integrated(ground, run, record, examine)
         record(end_event(status))
         return status
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.codex.factory.config import Host, Settings, load
+from tools.codex.factory.config import Settings, load
 from tools.codex.factory.errors import ConfigurationError
+from tools.codex.factory.host import Host
 from tools.codex.factory.repository.discovery import UserRepository, git_version, repository_at
 from tools.codex.factory.repository.git import Git, git_of
 from tools.codex.factory.storage.ledger import Ledger

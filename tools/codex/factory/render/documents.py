@@ -9,10 +9,16 @@ from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import Integration
+from tools.codex.factory.render.checks import (
+    checks_line,
+    checks_of_this_run,
+    checks_section,
+)
 from tools.codex.factory.render.text import shown
 
 THIS_RUN = "THIS RUN"
 _MOST_REASONS = 12
+_SUMMARY = {"command": "Captured after its command", "external": "Captured from its checkout"}
 
 
 def final_report(
@@ -22,9 +28,10 @@ def final_report(
     return "\n".join(
         [
             *_headline(plan.title, status, integration),
-            *_why(status, integration),
+            *_why(plan, status, integration),
             *_next_steps(status, integration),
-            *_evidence(status, integration),
+            *_evidence(plan, status, integration),
+            *checks_section(status),
             *_workers(plan, integration),
             *_findings(status.findings),
             *_policy(plan),
@@ -103,8 +110,10 @@ def this_run(manifest: Manifest, status: IntegratorStatus) -> list[str]:
         f"  created        {manifest.created_at}",
         f"  integrated     {status.started_at} to {status.ended_at} ({status.duration_ms} ms)",
         f"  exit code      {status.exit_code}",
-        "  confinement    integrator: a process of its own, its writes held to the run folder in "
+        "  confinement    workers and checks: none, they run as the operator does",
+        "                 integrator: a process of its own, its writes held to the run folder in "
         "code; no kernel tier",
+        *checks_of_this_run(status),
         *versions,
         "",
     ]
@@ -119,7 +128,8 @@ def summary_text(worker: str, source: str, bundle_changes: Sequence[Change]) -> 
     """Return the SUMMARY.md that the factory writes where the worker left none."""
     files, plus, minus = _sums(bundle_changes)
     return (
-        f"# {worker}\n\nAdopted from {shown(source)}: {_count(files, 'file')}, +{plus} -{minus}.\n"
+        f"# {worker}\n\n{_SUMMARY.get(source, 'Adopted from ' + shown(source))}: "
+        f"{_count(files, 'file')}, +{plus} -{minus}.\n"
     )
 
 
@@ -141,14 +151,14 @@ def _headline(title: str, status: IntegratorStatus, integration: Integration) ->
     ]
 
 
-def _why(status: IntegratorStatus, integration: Integration) -> list[str]:
+def _why(plan: Plan, status: IntegratorStatus, integration: Integration) -> list[str]:
     blocking = [finding for finding in status.findings if finding.severity == "blocks"]
     if not blocking and integration.proof is not None:
         reason = "Every bundle keeps to its scope, none meets another, and the merged tree was"
         lines = [f"  {reason}", "  reached twice, by our engine and by git itself."]
         if status.noop:
             lines = ["  Every bundle is empty, and says so."]
-        return ["WHY", *lines, "  No checks are declared.", ""]
+        return ["WHY", *lines, _checks_passed(plan, status), ""]
     lines = []
     for finding in blocking[:_MOST_REASONS]:
         lines += [f"  {shown(finding.subject)}", f"    {shown(finding.message)}"]
@@ -157,9 +167,18 @@ def _why(status: IntegratorStatus, integration: Integration) -> list[str]:
     return ["WHY", *lines, ""]
 
 
+def _checks_passed(plan: Plan, status: IntegratorStatus) -> str:
+    if not plan.checks:
+        return "  No checks are declared."
+    on = "base commit" if status.rehearsal else "merged tree"
+    return f"  Every required check exited 0 on the {on}."
+
+
 def _next_steps(status: IntegratorStatus, integration: Integration) -> list[str]:
     steps: list[str] = []
-    if status.status == "PASS" and not status.noop:
+    if status.status == "PASS" and status.rehearsal:
+        steps = ["Run it without --dry-run: a rehearsal is thrown away."]
+    elif status.status == "PASS" and not status.noop:
         steps = [
             "Read Z_integrator/DIFF.patch.",
             "Take it over: `git apply --index` of that patch, on the base commit.",
@@ -175,7 +194,7 @@ def _next_steps(status: IntegratorStatus, integration: Integration) -> list[str]
     return ["WHAT TO DO NEXT", *(f"  {n}. {shown(s)}" for n, s in enumerate(steps, 1)), ""]
 
 
-def _evidence(status: IntegratorStatus, integration: Integration) -> list[str]:
+def _evidence(plan: Plan, status: IntegratorStatus, integration: Integration) -> list[str]:
     lines = [
         f"  base commit    {status.base_commit}",
         f"  base tree      {status.base_tree}",
@@ -191,7 +210,7 @@ def _evidence(status: IntegratorStatus, integration: Integration) -> list[str]:
         ]
     digest = status.artifacts.get("DIFF.patch", "none")
     lines.append(f"  DIFF.patch     sha256 {digest}, {_count(len(integration.patch), 'byte')}")
-    lines.append("  checks         none declared")
+    lines.append(f"  checks         {checks_line(status, len(plan.checks))}")
     return ["EVIDENCE", *lines, ""]
 
 

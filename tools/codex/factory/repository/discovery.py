@@ -78,6 +78,15 @@ def _asked(git: Git, folder: Path, *words: str) -> Path:
     return Path(done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n"))
 
 
+def shallow_of(git: Git, repository: UserRepository) -> str:
+    """Return the content of git's `shallow` file: where the history of a shallow clone ends."""
+    path = _asked(git, repository.work_tree, "--path-format=absolute", "--git-path", "shallow")
+    try:
+        return path.read_text("ascii")
+    except FileNotFoundError:
+        return ""
+
+
 def base_of(git: Git, repository: UserRepository, ref: str) -> Base:
     """Return the commit that `ref` names now; raise UsageError where it names none."""
     commit = commit_named(git, repository, ref)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tools.codex.factory.config import Host
 from tools.codex.factory.errors import RepositoryError
-from tools.codex.factory.process import Completed, run
+from tools.codex.factory.host import Host
+from tools.codex.factory.process.child import Completed, run
 
 # Each of these can change what git writes, or make it run a program.
 _PINNED = {
@@ -49,10 +49,15 @@ _FLAGS = tuple(part for name, value in _PINNED.items() for part in ("-c", f"{nam
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Git with a built environment. `safe` are the user's own safe.directory decisions."""
+    """Git with a built environment.
+
+    `safe` are the user's own safe.directory decisions; `patience` is how many seconds a command may
+    take where what it reads was made by a stranger (None: for ever).
+    """
 
     environment: Mapping[str, str]
     safe: tuple[str, ...] = ()
+    patience: float | None = None
 
     def call(
         self,
@@ -65,7 +70,13 @@ class Git:
         """Run `git words` on `git_dir` and return what came of it, whatever that is."""
         safe = tuple(part for path in self.safe for part in ("-c", f"safe.directory={path}"))
         environment = {**self.environment, "GIT_DIR": str(git_dir), **env}
-        return run(("git", *_FLAGS, *safe, *words), env=environment, cwd=cwd or git_dir, feed=feed)
+        return run(
+            ("git", *_FLAGS, *safe, *words),
+            env=environment,
+            cwd=cwd or git_dir,
+            feed=feed,
+            seconds=self.patience,
+        )
 
     def out(
         self,

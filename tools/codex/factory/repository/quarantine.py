@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId
-from tools.codex.factory.domain.path import quoted
-from tools.codex.factory.process import Completed
+from tools.codex.factory.process.child import Completed
 from tools.codex.factory.repository.git import Git
+from tools.codex.factory.repository.loan import loan
 
 _TYPE = {"commit": 1, "tree": 2, "blob": 3}
 
@@ -32,14 +32,6 @@ def open_store(git: Git, store: Path, borrowed: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=info, prefix="alternates-", delete=False) as file:
         file.write(loan(borrowed))
     Path(file.name).rename(info / "alternates")
-
-
-def loan(objects: Path) -> bytes:
-    """Return the line of an alternates file that names `objects`."""
-    text = str(objects)
-    # git reads '#' as a comment, and a quote as the begin of its C quoting.
-    shown = f'"{text}"' if text.startswith("#") else quoted(text)
-    return shown.encode("utf-8", "surrogateescape") + b"\n"
 
 
 def pack_of(objects: Mapping[ObjectId, tuple[str, bytes]], *, level: int = 1) -> bytes:

@@ -1,84 +1,161 @@
-"""The eight artifacts of work that was made elsewhere: what the factory knows, and no more."""
+"""Work made elsewhere is taken in as sealed bundles, whatever state it is in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from tools.codex.factory.domain.artifact import (
-    Ending,
-    FilesChanged,
-    HandoffNote,
-    LogIndex,
-    WorkerStatus,
-)
-from tools.codex.factory.domain.change import Change
-from tools.codex.factory.domain.claim import path_change
-from tools.codex.factory.domain.document import canonical
-from tools.codex.factory.domain.finding import Finding
-from tools.codex.factory.domain.identity import ObjectId, RunId
-from tools.codex.factory.domain.plan import WorkerEntry, scope_lock
-from tools.codex.factory.domain.result import records
-from tools.codex.factory.render.documents import suggestions_text, summary_text
+from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.finding import Code, Finding, blocking
+from tools.codex.factory.domain.identity import ObjectId, RepoPath, WorkerId, digest_of
+from tools.codex.factory.domain.plan import ADOPTED, Plan
+from tools.codex.factory.domain.tree import Entry, around, spliced
+from tools.codex.factory.errors import RepositoryError
+from tools.codex.factory.repository.branch import carried
+from tools.codex.factory.repository.difference import differences
+from tools.codex.factory.repository.discovery import Base, UserRepository
+from tools.codex.factory.repository.git import Git
+from tools.codex.factory.repository.objects import Objects
+from tools.codex.factory.repository.quarantine import keep_pack, pack_of
+from tools.codex.factory.stages.bundle import Made, bundle_files, proven_on
+from tools.codex.factory.stages.gather import BranchSource, BundleSource, PatchSource, Source
+from tools.codex.factory.storage.intake import is_sealed, seal
+from tools.codex.factory.storage.run_directory import RunDirectory, seal_name
+
+Record = Callable[[Event], None]
 
 
-def bundle_files(
-    run: RunId,
-    entry: WorkerEntry,
-    patch: bytes,
-    changes: tuple[Change, ...],
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a source makes of the base: entries, or the raw patch and why it makes none."""
+
+    entries: Mapping[RepoPath, Entry | None] | None
+    raw: bytes
+    findings: tuple[Finding, ...]
+
+
+def adopt(
+    run: RunDirectory,
+    plan: Plan,
+    sources: Mapping[WorkerId, Source],
     *,
-    base_commit: ObjectId,
-    tree: ObjectId | None,
-    findings: tuple[Finding, ...],
-    times: tuple[datetime, datetime],
+    base: Base,
+    git: Git,
+    repository: UserRepository,
+    objects: Objects,
+    clock: Callable[[], datetime],
     stamp: Callable[[datetime], str],
-) -> dict[str, bytes]:
-    """Return the bundle of a source that makes `tree`, or none, for the reasons in `findings`."""
-    named = {"schema_version": 1, "run_id": run, "worker_id": entry.id}
-    status = WorkerStatus.model_validate(
-        {
-            **named,
-            "status": "PASS" if tree is not None else "BLOCKED",
-            "started_at": stamp(times[0]),
-            "ended_at": stamp(times[1]),
-            "duration_ms": int((times[1] - times[0]).total_seconds() * 1000),
-            "ended": Ending(how="adopted", exit_code=None, signal=None),
-            "attempts": 1,
-            "base_commit": base_commit,
-            "captured_tree": tree,
-            "findings": records(findings),
-            "usage": {},
-        }
-    )
-    files_changed = FilesChanged.model_validate(
-        {
-            **named,
-            "changes": tuple(path_change(change, entry.id) for change in changes),
-            "noop": not changes,
-            "noop_reason": None if changes else _noop_reason(findings, entry),
-        }
-    )
-    handoff = HandoffNote.model_validate(
-        {
-            **named,
-            "summary": "",
-            "declared_paths": (),
-            "scope_requests": (),
-            "risks": (),
-            "follow_ups": (),
-            "no_change": None,
-        }
-    )
-    return {
-        "DIFF.patch": patch,
-        "FILES_CHANGED.json": canonical(files_changed),
-        "HANDOFF_NOTE.json": canonical(handoff),
-        "LOGS/INDEX.json": canonical(LogIndex.model_validate({**named, "logs": ()})),
-        "SCOPE_LOCK.json": canonical(scope_lock(entry, run)),
-        "STATUS.json": canonical(status),
-        "SUGGESTIONS.md": suggestions_text(entry.id).encode(),
-        "SUMMARY.md": summary_text(entry.id, entry.source, changes).encode(),
-    }
+    record: Record,
+) -> None:
+    """Seal a bundle for every worker whose work was made elsewhere, and that has none yet."""
+    entries = {WorkerId(entry.id): entry for entry in plan.workers}
+    adopted = [worker for worker, entry in entries.items() if entry.source in ADOPTED]
+    open_workers = [worker for worker in adopted if not is_sealed(run, worker)]
+    started = clock()
+    work: dict[WorkerId, _Work] = {}
+    contents: dict[WorkerId, bytes] = {}
+    for worker in open_workers:
+        source = sources[worker]
+        if isinstance(source, BundleSource):
+            seal(run, worker, source.taken.files, source.taken.findings)
+            record(sealed_event(run, worker))
+        elif isinstance(source, PatchSource):
+            contents[worker] = source.content
+        elif isinstance(source, BranchSource):
+            work[worker] = _branched(worker, source.commit, git, repository, run, base, objects)
+    new: dict[ObjectId, tuple[str, bytes]] = {}
+    work |= _patched(contents, plan, base, objects, new)
+    trees = _trees(work, base, objects, new)
+    if new:
+        kept = keep_pack(git, run.store, pack_of(new), strict=False)
+        if kept.exit_code != 0:
+            raise RepositoryError(f"git index-pack failed: {kept.complaint}")
+    said = differences(git, run.store, [(base.tree, tree) for tree in trees.values()])
+    patches = dict(zip(trees, said, strict=True))
+    proven = proven_on(patches, plan, base, objects)
+    for worker, done in work.items():
+        made = Made(
+            patch=patches.get(worker, done.raw),
+            changes=proven[worker].changes if worker in proven else (),
+            tree=trees.get(worker),
+            findings=done.findings,
+            times=(started, clock()),
+        )
+        files = bundle_files(run.run, entries[worker], made, base_commit=base.commit, stamp=stamp)
+        seal(run, worker, files)
+        record(sealed_event(run, worker))
 
 
-def _noop_reason(findings: tuple[Finding, ...], entry: WorkerEntry) -> str:
-    return "the source cannot be adopted" if findings else f"the {entry.source} changes nothing"
+def _patched(
+    contents: Mapping[WorkerId, bytes],
+    plan: Plan,
+    base: Base,
+    objects: Objects,
+    new: dict[ObjectId, tuple[str, bytes]],
+) -> dict[WorkerId, _Work]:
+    """Return what each patch makes of the base; its blobs are added to `new`."""
+    found: dict[WorkerId, _Work] = {}
+    for worker, proven in proven_on(contents, plan, base, objects).items():
+        if proven.findings:
+            found[worker] = _Work(None, contents[worker], proven.findings)
+            continue
+        for change in proven.changes:
+            if change.new is not None and change.content is not None:
+                new[change.new.id] = ("blob", change.content)
+        found[worker] = _Work({c.path: c.new for c in proven.changes}, contents[worker], ())
+    return found
+
+
+def _branched(
+    worker: WorkerId,
+    commit: ObjectId,
+    git: Git,
+    repository: UserRepository,
+    run: RunDirectory,
+    base: Base,
+    objects: Objects,
+) -> _Work:
+    done = carried(
+        git,
+        repository,
+        run.store,
+        base,
+        commit,
+        lambda paths: around(base.tree, paths, objects.tree),
+    )
+    if not done.refusal:
+        return _Work(done.entries, b"", ())
+    refused = blocking(
+        Code.SOURCE_NOT_CARRIED,
+        f"{worker}: {commit}",
+        f"the branch cannot be carried over exactly: {done.refusal}",
+        "rebase the branch on the base commit",
+    )
+    return _Work(None, b"", (refused,))
+
+
+def _trees(
+    work: Mapping[WorkerId, _Work],
+    base: Base,
+    objects: Objects,
+    new: dict[ObjectId, tuple[str, bytes]],
+) -> dict[WorkerId, ObjectId]:
+    """Return the tree of each worker that has one; new tree objects are added to `new`."""
+    entries_of = {w: done.entries for w, done in work.items() if done.entries is not None}
+    wanted = {path for entries in entries_of.values() for path in entries}
+    tree = around(base.tree, wanted, objects.tree)
+    found: dict[WorkerId, ObjectId] = {}
+    for worker, entries in entries_of.items():
+        made = spliced(tree, entries)
+        new |= {oid: ("tree", content) for oid, content in made.objects.items()}
+        found[worker] = made.root
+    return found
+
+
+def sealed_event(run: RunDirectory, worker: WorkerId) -> Event:
+    """Return the event that says that a bundle was sealed, with the digest of its seal."""
+    return Event(
+        run_id=run.run,
+        event_type=EventType.BUNDLE_SEALED,
+        actor=worker,
+        hashes={"seal": digest_of(run.read(seal_name(worker)))},
+    )

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of
-from tools.codex.factory.domain.plan import ADOPTED, Pin, PlanFile, Policy, WorkerEntry
+from tools.codex.factory.domain.plan import ADOPTED, WORKED, Pin, PlanFile, Policy, WorkerEntry
 from tools.codex.factory.errors import ConfigurationError, StorageError
 from tools.codex.factory.repository.discovery import UserRepository, commit_named
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.storage.intake import TakenIn, take_in_folder
 from tools.codex.factory.storage.run_directory import read_regular
+
+_MOST_TASK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,14 @@ class BundleSource:
     taken: TakenIn
 
 
-Source = PatchSource | BranchSource | BundleSource
+@dataclass(frozen=True, slots=True)
+class WorkSource:
+    """Work that is done here, in a checkout: the task, as text for who does it."""
+
+    prompt: bytes
+
+
+Source = PatchSource | BranchSource | BundleSource | WorkSource
 
 
 def gather(
@@ -46,11 +55,6 @@ def gather(
 
     Raises ConfigurationError naming the worker for a source that is not there.
     """
-    if file.checks or file.integration.setup:
-        raise ConfigurationError(
-            "the plan declares checks, and this version of factory runs none",
-            hint="take [[checks]] and [integration] out: a PASS must not hide unrun checks",
-        )
     return {
         WorkerId(entry.id): _source(entry, folder, git, repository, policy)
         for entry in file.workers
@@ -65,16 +69,14 @@ def pins(sources: Mapping[WorkerId, Source]) -> dict[str, Pin]:
 def _source(
     entry: WorkerEntry, folder: Path, git: Git, repository: UserRepository, policy: Policy
 ) -> Source:
-    if entry.source not in ADOPTED:
+    if entry.source not in (*ADOPTED, *WORKED):
         raise ConfigurationError(
             f"worker {entry.id!r}: this version of factory cannot run a {entry.source!r} source",
-            hint=f"use one of {', '.join(ADOPTED)}",
+            hint=f"use one of {', '.join((*ADOPTED, *WORKED))}",
         )
-    if entry.task_file is not None and not os.path.isfile(folder / entry.task_file):
-        raise ConfigurationError(
-            f"worker {entry.id!r}: task_file {entry.task_file!r} is not there",
-            hint="paths in a plan are relative to the plan file",
-        )
+    prompt = _prompt(entry, folder)
+    if entry.source in WORKED:
+        return WorkSource(prompt)
     try:
         if entry.patch is not None:
             return PatchSource(read_regular(folder / entry.patch, limit=policy.patch_bytes))
@@ -100,6 +102,23 @@ def _source(
     return BranchSource(commit)
 
 
+def _prompt(entry: WorkerEntry, folder: Path) -> bytes:
+    """Return the task as text; raise ConfigurationError where its file cannot be read."""
+    if entry.task_file is None:
+        return (entry.task or "").encode()
+    try:
+        return read_regular(folder / entry.task_file, limit=_MOST_TASK_BYTES)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"worker {entry.id!r}: task_file {entry.task_file!r} is not there",
+            hint="paths in a plan are relative to the plan file",
+        ) from None
+    except StorageError as error:
+        raise ConfigurationError(
+            f"worker {entry.id!r}: task_file {error}", hint=error.hint
+        ) from error
+
+
 def _bundle(folder: Path, worker: WorkerId, policy: Policy) -> TakenIn:
     return take_in_folder(
         folder, worker, patch_bytes=policy.patch_bytes, bundle_bytes=policy.bundle_bytes
@@ -108,6 +127,8 @@ def _bundle(folder: Path, worker: WorkerId, policy: Policy) -> TakenIn:
 
 def _pin(source: Source) -> Pin:
     match source:
+        case WorkSource(prompt):
+            return Pin(sha256=digest_of(prompt)) if prompt else Pin()
         case PatchSource(content):
             return Pin(sha256=digest_of(content))
         case BranchSource(commit):

@@ -64,6 +64,20 @@ def reached(judgement: Judgement, plan: Plan, manifest: Manifest, *, tools: Tool
     return proven(judgement, merged, plan, manifest, tools=tools)
 
 
+def part_of(
+    integration: Integration,
+    workers: tuple[str, ...],
+    plan: Plan,
+    manifest: Manifest,
+    *,
+    tools: Tools,
+) -> Integration:
+    """Return the merge of only some of the bundles that were merged, with a proof of its own."""
+    included = tuple(worker for worker in integration.judgement.included if worker in workers)
+    judgement = replace(integration.judgement, included=included)
+    return reached(judgement, plan, manifest, tools=tools)
+
+
 def proven(
     judgement: Judgement, merged: Merged, plan: Plan, manifest: Manifest, *, tools: Tools
 ) -> Integration:

@@ -1,188 +1,152 @@
-"""Sources made elsewhere are taken in as sealed bundles, whatever state they are in."""
+"""Workers run here: checkouts out, orders in, a sealed bundle for each that ended."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+import os
+from dataclasses import replace
+from pathlib import Path
 
+from tools.codex.factory.domain.artifact import WorkerStatus
+from tools.codex.factory.domain.document import parse
 from tools.codex.factory.domain.event import Event, EventType
-from tools.codex.factory.domain.finding import Code, Finding, blocking
-from tools.codex.factory.domain.identity import ObjectId, RepoPath, WorkerId, digest_of
-from tools.codex.factory.domain.patch import Patch, scan
-from tools.codex.factory.domain.plan import Plan
-from tools.codex.factory.domain.proof import Proven, prove, touched_paths, wanted_blobs
-from tools.codex.factory.domain.reader import PatchRefused
-from tools.codex.factory.domain.tree import Entry, around, spliced
-from tools.codex.factory.errors import RepositoryError
-from tools.codex.factory.repository.branch import carried
-from tools.codex.factory.repository.difference import differences
-from tools.codex.factory.repository.discovery import Base, UserRepository
-from tools.codex.factory.repository.git import Git
-from tools.codex.factory.repository.objects import Objects
-from tools.codex.factory.repository.quarantine import keep_pack, pack_of
-from tools.codex.factory.stages.adopt import bundle_files
-from tools.codex.factory.stages.gather import BranchSource, BundleSource, PatchSource, Source
-from tools.codex.factory.storage.intake import is_sealed, seal
-from tools.codex.factory.storage.run_directory import RunDirectory, seal_name
-
-Record = Callable[[Event], None]
+from tools.codex.factory.domain.identity import WorkerId, digest_of
+from tools.codex.factory.domain.order import PROMPT, Outcome
+from tools.codex.factory.domain.plan import WORKED, WorkerEntry
+from tools.codex.factory.executors.local import Said, await_free
+from tools.codex.factory.repository.checkout import remove_checkout
+from tools.codex.factory.stages.adopt import sealed_event
+from tools.codex.factory.stages.captured import attempt_files
+from tools.codex.factory.stages.gather import WorkSource
+from tools.codex.factory.stages.order import Launch, worker_order
+from tools.codex.factory.storage.attempt import Attempt, attempts_in
+from tools.codex.factory.storage.intake import ATTEMPTS, is_sealed, seal
+from tools.codex.factory.storage.run_directory import worker_artifact
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What a source makes of the base: entries, or the raw patch and why it makes none."""
+def launch(about: Launch, *, collecting: bool) -> dict[WorkerId, Path]:
+    """Run every worker that has no sealed bundle yet, and seal what each came to.
 
-    entries: Mapping[RepoPath, Entry | None] | None
-    raw: bytes
-    findings: tuple[Finding, ...]
-
-
-def launch(
-    run: RunDirectory,
-    plan: Plan,
-    sources: Mapping[WorkerId, Source],
-    *,
-    base: Base,
-    git: Git,
-    repository: UserRepository,
-    objects: Objects,
-    clock: Callable[[], datetime],
-    stamp: Callable[[datetime], str],
-    record: Record,
-) -> None:
-    """Seal a bundle for every worker that has none yet."""
-    entries = {WorkerId(entry.id): entry for entry in plan.workers}
-    open_workers = [worker for worker in entries if not is_sealed(run, worker)]
-    started = clock()
-    work: dict[WorkerId, _Work] = {}
-    contents: dict[WorkerId, bytes] = {}
-    for worker in open_workers:
-        source = sources[worker]
-        if isinstance(source, BundleSource):
-            seal(run, worker, source.taken.files, source.taken.findings)
-            record(sealed_event(run, worker))
-        elif isinstance(source, PatchSource):
-            contents[worker] = source.content
-        elif isinstance(source, BranchSource):
-            work[worker] = _branched(worker, source.commit, git, repository, run, base, objects)
-    new: dict[ObjectId, tuple[str, bytes]] = {}
-    work |= _patched(contents, plan, base, objects, new)
-    trees = _trees(work, base, objects, new)
-    if new:
-        kept = keep_pack(git, run.store, pack_of(new), strict=False)
-        if kept.exit_code != 0:
-            raise RepositoryError(f"git index-pack failed: {kept.complaint}")
-    said = differences(git, run.store, [(base.tree, tree) for tree in trees.values()])
-    patches = dict(zip(trees, said, strict=True))
-    proven = _proven(patches, plan, base, objects)
-    for worker, done in work.items():
-        files = bundle_files(
-            run.run,
-            entries[worker],
-            patches.get(worker, done.raw),
-            proven[worker].changes if worker in proven else (),
-            base_commit=base.commit,
-            tree=trees.get(worker),
-            findings=done.findings,
-            times=(started, clock()),
-            stamp=stamp,
-        )
-        seal(run, worker, files)
-        record(sealed_event(run, worker))
-
-
-def _patched(
-    contents: Mapping[WorkerId, bytes],
-    plan: Plan,
-    base: Base,
-    objects: Objects,
-    new: dict[ObjectId, tuple[str, bytes]],
-) -> dict[WorkerId, _Work]:
-    """Return what each patch makes of the base; its blobs are added to `new`."""
-    found: dict[WorkerId, _Work] = {}
-    for worker, proven in _proven(contents, plan, base, objects).items():
-        if proven.findings:
-            found[worker] = _Work(None, contents[worker], proven.findings)
+    Returns who still waits for a person or a tool outside, and in which checkout; `collecting`
+    takes what these left.
+    """
+    waiting: dict[WorkerId, Path] = {}
+    for entry in about.plan.workers:
+        worker = WorkerId(entry.id)
+        if entry.source not in WORKED:
             continue
-        for change in proven.changes:
-            if change.new is not None and change.content is not None:
-                new[change.new.id] = ("blob", change.content)
-        found[worker] = _Work({c.path: c.new for c in proven.changes}, contents[worker], ())
-    return found
+        if is_sealed(about.run, worker):
+            _clear_all(about, worker)
+        else:
+            _resume(about, entry, waiting, collecting=collecting)
+    entries = {entry.id: entry for entry in about.plan.workers}
+    for said in about.site.place.news():
+        entry = entries[said.order.name]
+        if said.outcome is None:
+            about.record(_progress(about, said))
+        else:
+            _settle(about, entry, said.order.folder, said.outcome, waiting)
+    return dict(sorted(waiting.items()))
 
 
-def _branched(
-    worker: WorkerId,
-    commit: ObjectId,
-    git: Git,
-    repository: UserRepository,
-    run: RunDirectory,
-    base: Base,
-    objects: Objects,
-) -> _Work:
-    done = carried(
-        git,
-        repository,
-        run.store,
-        base,
-        commit,
-        lambda paths: around(base.tree, paths, objects.tree),
-    )
-    if not done.refusal:
-        return _Work(done.entries, b"", ())
-    refused = blocking(
-        Code.SOURCE_NOT_CARRIED,
-        f"{worker}: {commit}",
-        f"the branch cannot be carried over exactly: {done.refusal}",
-        "rebase the branch on the base commit",
-    )
-    return _Work(None, b"", (refused,))
+def _resume(
+    about: Launch, entry: WorkerEntry, waiting: dict[WorkerId, Path], *, collecting: bool
+) -> None:
+    """Go on where an earlier factory left this worker, or begin its first attempt."""
+    attempts = attempts_in(about.site.folder / entry.id)
+    if not attempts:
+        _begin(about, entry, 1 + _kept(about, entry))
+        return
+    number, attempt = max(attempts.items())
+    for _ in await_free(attempt):
+        # A supervisor outlives a factory that was killed: it is still taking its worker down.
+        pass
+    outcome = attempt.outcome()
+    if outcome is None and not attempt.checkout.exists():
+        attempt.clear(remove_checkout, keep_checkout=False)
+        _begin(about, entry, number)
+    elif outcome is None:
+        lost = worker_order(about, entry, attempt, is_lost=True)
+        about.site.place.submit(replace(lost, makes=False, steps=()))
+    elif outcome.how == "waiting" and outcome.patch is None and collecting:
+        order = worker_order(about, entry, attempt, is_lost=False)
+        about.site.place.submit(replace(order, makes=False, steps=(), captures=True))
+    else:
+        _settle(about, entry, str(attempt.folder), outcome, waiting)
 
 
-def _trees(
-    work: Mapping[WorkerId, _Work],
-    base: Base,
-    objects: Objects,
-    new: dict[ObjectId, tuple[str, bytes]],
-) -> dict[WorkerId, ObjectId]:
-    """Return the tree of each worker that has one; new tree objects are added to `new`."""
-    entries_of = {w: done.entries for w, done in work.items() if done.entries is not None}
-    wanted = {path for entries in entries_of.values() for path in entries}
-    tree = around(base.tree, wanted, objects.tree)
-    found: dict[WorkerId, ObjectId] = {}
-    for worker, entries in entries_of.items():
-        made = spliced(tree, entries)
-        new |= {oid: ("tree", content) for oid, content in made.objects.items()}
-        found[worker] = made.root
-    return found
+def _begin(about: Launch, entry: WorkerEntry, number: int) -> None:
+    attempt = Attempt(about.site.folder / entry.id / str(number))
+    attempt.make()
+    source = about.sources[WorkerId(entry.id)]
+    assert isinstance(source, WorkSource)
+    (attempt.folder / PROMPT).write_bytes(source.prompt)
+    about.site.place.submit(worker_order(about, entry, attempt, is_lost=False))
 
 
-def _proven(
-    contents: Mapping[WorkerId, bytes], plan: Plan, base: Base, objects: Objects
-) -> dict[WorkerId, Proven]:
-    """Return each patch proven on the base, whose trees and blobs are read once for all."""
-    limits = plan.policy.limits()
-    found: dict[WorkerId, Proven] = {}
-    patches: dict[WorkerId, Patch] = {}
-    for worker, content in contents.items():
-        try:
-            patches[worker] = scan(content, limits)
-        except PatchRefused as refused:
-            finding = blocking(Code.PATCH_GRAMMAR, f"{worker}: DIFF.patch", str(refused))
-            found[worker] = Proven((), (finding,))
-    wanted = {path for patch in patches.values() for path in touched_paths(patch)}
-    tree = around(base.tree, wanted, objects.tree)
-    ids = {oid for patch in patches.values() for oid in wanted_blobs(patch, tree)}
-    blobs = objects.blobs(ids, limit=limits.file_bytes)
-    for worker, patch in patches.items():
-        found[worker] = prove(patch, tree, blobs, worker=worker, limits=limits)
-    return found
+def _settle(
+    about: Launch, entry: WorkerEntry, folder: str, outcome: Outcome, waiting: dict[WorkerId, Path]
+) -> None:
+    """Seal what an attempt came to; or keep it as an attempt that failed, and begin the next."""
+    worker, attempt = WorkerId(entry.id), Attempt(Path(folder))
+    number = int(attempt.folder.name)
+    if outcome.how == "waiting" and outcome.patch is None and entry.external:
+        waiting[worker] = attempt.checkout
+        about.record(_event(about, worker, EventType.WORKER_WAITING, at=str(attempt.checkout)))
+        return
+    files = attempt_files(about, entry, attempt, outcome, number)
+    ended = _event(about, worker, EventType.WORKER_ENDED, how=outcome.how, attempt=str(number))
+    about.record(replace(ended, rc=outcome.exit_code, duration_ms=outcome.milliseconds))
+    failed = not outcome.is_good and not entry.external
+    if not outcome.is_final or (failed and _failures(about, entry) < entry.retries):
+        names = {f"{entry.id}/{ATTEMPTS}/{number}/{name}": files[name] for name in files}
+        about.run.write_all(names)
+        kept = _event(about, worker, EventType.ATTEMPT_KEPT, how=outcome.how, attempt=str(number))
+        about.record(replace(kept, hashes={"STATUS.json": digest_of(files["STATUS.json"])}))
+        _clear(about, attempt, outcome)
+        _begin(about, entry, number + 1)
+        return
+    seal(about.run, worker, files)
+    about.record(sealed_event(about.run, worker))
+    _clear(about, attempt, outcome)
 
 
-def sealed_event(run: RunDirectory, worker: WorkerId) -> Event:
-    """Return the event that says that a bundle was sealed, with the digest of its seal."""
-    return Event(
-        run_id=run.run,
-        event_type=EventType.BUNDLE_SEALED,
-        actor=worker,
-        hashes={"seal": digest_of(run.read(seal_name(worker)))},
-    )
+def _failures(about: Launch, entry: WorkerEntry) -> int:
+    """Return how many kept attempts failed of themselves: retries are for those."""
+    count = 0
+    for number in range(1, 1 + _kept(about, entry)):
+        name = worker_artifact(WorkerId(entry.id), f"{ATTEMPTS}/{number}/STATUS.json")
+        if about.run.has(name):
+            status = parse(WorkerStatus, about.run.read(name))
+            count += status.ended.how not in ("stopped", "lost")
+    return count
+
+
+def _kept(about: Launch, entry: WorkerEntry) -> int:
+    """Return the number of the last attempt that was kept in the run."""
+    names = about.run.files_below(f"{entry.id}/{ATTEMPTS}")
+    return max((int(name.partition("/")[0]) for name in names), default=0)
+
+
+def _clear(about: Launch, attempt: Attempt, outcome: Outcome) -> None:
+    """Remove an attempt that was taken in; what was not captured whole stays."""
+    keep = about.site.work.keep or not outcome.is_whole
+    attempt.clear(remove_checkout, keep_checkout=keep)
+
+
+def _clear_all(about: Launch, worker: WorkerId) -> None:
+    for attempt in attempts_in(about.site.folder / worker).values():
+        outcome = attempt.outcome()
+        if outcome is not None:
+            _clear(about, attempt, outcome)
+
+
+def _progress(about: Launch, said: Said) -> Event:
+    kind = {
+        "checkout": EventType.CHECKOUT_MADE,
+        "setup": EventType.SETUP_STARTED,
+        "work": EventType.WORKER_STARTED,
+    }[said.kind]
+    attempt = os.path.basename(said.order.folder)
+    return _event(about, WorkerId(said.order.name), kind, attempt=attempt)
+
+
+def _event(about: Launch, worker: WorkerId, kind: EventType, **details: str) -> Event:
+    return Event(run_id=about.run.run, event_type=kind, actor=worker, details=details)

@@ -7,10 +7,10 @@ from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.domain.plan import Plan
-from tools.codex.factory.domain.result import Integration
+from tools.codex.factory.domain.result import Integration, with_checks
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.render.documents import final_report
-from tools.codex.factory.stages.integrate import Tools, reached
+from tools.codex.factory.stages.integrate import Tools, part_of, reached
 from tools.codex.factory.stages.report import documents, status_fields, with_findings
 from tools.codex.factory.stages.validate import judged
 from tools.codex.factory.stages.verify import Disagreement
@@ -28,6 +28,17 @@ def rebuild(
     """Return every artifact that the bundles do not lead to."""
     judgement = judged(run, plan, manifest, tools.objects)
     integration = reached(judgement, plan, manifest, tools=tools)
+    if status.salvage is not None:
+        workers = status.salvage.workers
+        integration = part_of(integration, workers, plan, manifest, tools=tools)
+    # What checks said, only the run itself could witness; what follows from it is derived again.
+    integration = with_checks(
+        integration,
+        plan,
+        checks=status.checks,
+        attribution=status.attribution,
+        salvage=status.salvage,
+    )
     integration = with_findings(integration, _witnessed(status))
     found = _status_disagreements(plan, integration, status)
     files = documents(run, plan, manifest, integration)

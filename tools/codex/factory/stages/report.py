@@ -46,6 +46,7 @@ from tools.codex.factory.storage.run_directory import (
 )
 
 TRACEBACK = "LOGS/traceback.txt"
+_LOG_INDEX = "LOGS/INDEX.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +80,23 @@ def cleared(run: RunDirectory) -> tuple[Finding, ...]:
 
 
 def write_report(
-    run: RunDirectory, plan: Plan, manifest: Manifest, integration: Integration, about: ThisRun
+    run: RunDirectory,
+    plan: Plan,
+    manifest: Manifest,
+    integration: Integration,
+    about: ThisRun,
+    logs: tuple[LogEntry, ...] = (),
 ) -> IntegratorStatus:
-    """Write every artifact of an integration, its seal last, and return STATUS.json."""
+    """Write every artifact of an integration, its seal last, and return STATUS.json.
+
+    `logs` are those of the checks, which lie in LOGS already.
+    """
     files = documents(run, plan, manifest, integration)
+    files[_LOG_INDEX] = canonical(_logs(run, logs))
     reached = status_fields(plan, integration)
     status = _status(run, manifest, about, files, input_digests(run, plan), reached)
     files["FINAL_REPORT.txt"] = final_report(plan, manifest, integration, status).encode()
-    return _write(run, files, status)
+    return _write(run, files, status, logs)
 
 
 def write_failure(
@@ -100,7 +110,7 @@ def write_failure(
     files = _empty_documents(run, manifest)
     if error.log:
         files[TRACEBACK] = error.log.encode("utf-8", "replace")
-        files["LOGS/INDEX.json"] = canonical(_logs(run, files[TRACEBACK]))
+        files[_LOG_INDEX] = canonical(_logs(run, (_traceback_entry(error.log),)))
     failed = {**_NOTHING_REACHED, "exit_code": error.exit_code, "error": str(error)}
     status = _status(run, manifest, about, files, {}, failed)
     files["FINAL_REPORT.txt"] = failure_report(title, manifest, status, error.hint).encode()
@@ -115,7 +125,6 @@ def documents(
     return {
         "DIFF.patch": integration.patch,
         "FILES_CHANGED.json": canonical(merged_files(integration, run.run)),
-        "LOGS/INDEX.json": canonical(_logs(run)),
         "MERGE_PLAN.md": merge_plan(plan, integration, manifest.base_commit).encode(),
         "OVERLAP.json": canonical(overlap),
     }
@@ -135,6 +144,9 @@ def status_fields(plan: Plan, integration: Integration) -> dict[str, Any]:
         "workers": worker_rows(
             integration.judgement, plan, merged.workers if merged and proof else ()
         ),
+        "checks": integration.checks,
+        "attribution": integration.attribution,
+        "salvage": integration.salvage,
         "findings": records(integration.findings),
     }
 
@@ -170,6 +182,9 @@ _NOTHING_REACHED: dict[str, Any] = {
     "partial": False,
     "proof": None,
     "workers": (),
+    "checks": (),
+    "attribution": (),
+    "salvage": None,
     "findings": (),
 }
 
@@ -202,20 +217,26 @@ def _status(
 
 
 def _write(
-    run: RunDirectory, files: dict[str, bytes], status: IntegratorStatus
+    run: RunDirectory,
+    files: dict[str, bytes],
+    status: IntegratorStatus,
+    logs: tuple[LogEntry, ...] = (),
 ) -> IntegratorStatus:
-    digests = {name: digest_of(content) for name, content in files.items()}
+    digests = {log.path: Digest(log.sha256) for log in logs}
+    digests |= {name: digest_of(content) for name, content in files.items()}
     status = status.model_copy(update={"artifacts": digests})
     files["STATUS.json"] = canonical(status)
-    if TRACEBACK not in files:
-        # The log of an earlier attempt that failed is no log of this one.
-        run.remove(worker_artifact(INTEGRATOR, TRACEBACK))
+    for name in run.files_below(f"{INTEGRATOR}/LOGS"):
+        # The log of an earlier integration is no log of this one.
+        if f"LOGS/{name}" not in digests and ".refused-" not in name:
+            run.remove(worker_artifact(INTEGRATOR, f"LOGS/{name}"))
     run.write_all({worker_artifact(INTEGRATOR, name): files[name] for name in files})
+    digests["STATUS.json"] = digest_of(files["STATUS.json"])
     marker = Seal(
         schema_version=1,
         run_id=run.run,
         worker_id=INTEGRATOR,
-        artifacts={name: digest_of(content) for name, content in sorted(files.items())},
+        artifacts=dict(sorted(digests.items())),
         findings=(),
     )
     run.write(seal_name(INTEGRATOR), canonical(marker))
@@ -237,21 +258,24 @@ def _empty_documents(run: RunDirectory, manifest: Manifest) -> dict[str, bytes]:
     return {
         "DIFF.patch": b"",
         "FILES_CHANGED.json": canonical(nothing),
-        "LOGS/INDEX.json": canonical(_logs(run)),
+        _LOG_INDEX: canonical(_logs(run, ())),
         "MERGE_PLAN.md": empty_merge_plan(manifest.base_commit).encode(),
         "OVERLAP.json": canonical(overlap),
     }
 
 
-def _logs(run: RunDirectory, traceback: bytes = b"") -> LogIndex:
-    entry = LogEntry(
+def _traceback_entry(log: str) -> LogEntry:
+    content = log.encode("utf-8", "replace")
+    return LogEntry(
         path=TRACEBACK,
-        sha256=digest_of(traceback),
-        size=len(traceback),
+        sha256=digest_of(content),
+        size=len(content),
         role="traceback",
         truncated=False,
     )
-    logs = (entry,) if traceback else ()
+
+
+def _logs(run: RunDirectory, logs: tuple[LogEntry, ...]) -> LogIndex:
     return LogIndex(schema_version=1, run_id=run.run, worker_id=INTEGRATOR, logs=logs)
 
 

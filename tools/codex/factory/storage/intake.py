@@ -8,9 +8,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import WORKER_ARTIFACTS, FindingRecord, Seal, record
+from tools.codex.factory.domain.artifact import (
+    WORKER_ARTIFACTS,
+    FindingRecord,
+    Seal,
+    record,
+)
 from tools.codex.factory.domain.bundle import RawBundle
-from tools.codex.factory.domain.document import NotStrictJson, canonical, parse_canonical
+from tools.codex.factory.domain.document import (
+    NotStrictJson,
+    canonical,
+    parse_canonical,
+)
 from tools.codex.factory.domain.finding import Code, Finding, Severity, blocking
 from tools.codex.factory.domain.identity import Digest, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, repo_path
@@ -24,6 +33,7 @@ from tools.codex.factory.storage.run_directory import (
     worker_artifact,
 )
 
+ATTEMPTS = "attempts"
 MAX_FILES = 1000
 MAX_DEPTH = 4
 MAX_NAME_BYTES = 200
@@ -68,9 +78,12 @@ def seal(
     files: Mapping[str, bytes],
     findings: tuple[Finding, ...] = (),
 ) -> None:
-    """Write a bundle and then the seal that fixes its bytes."""
+    """Write a bundle and then the seal that fixes its bytes, those of earlier attempts too."""
     run.write_all({worker_artifact(worker, name): files[name] for name in files})
     digests = {name: digest_of(content) for name, content in files.items()}
+    for name in run.files_below(f"{worker}/{ATTEMPTS}"):
+        earlier = f"{ATTEMPTS}/{name}"
+        digests[earlier] = digest_of(run.read(worker_artifact(worker, earlier)))
     marker = canonical(
         Seal(
             schema_version=1,
@@ -112,12 +125,12 @@ def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundl
                 content = _sealed_file(read, worker, name, digest, patch_bytes, findings)
                 if content is not None and name in WORKER_ARTIFACTS:
                     artifacts[name] = content
-                elif content is not None:
+                elif content is not None and not name.startswith(f"{ATTEMPTS}/"):
                     logs[name] = (digest_of(content), len(content))
     except (FileNotFoundError, OutsideRunDirectory) as error:
         findings += [_broken(worker, f"{worker}/{name}", str(error)) for name in marker.artifacts]
     for name in run.files_below(str(worker)):
-        if name not in marker.artifacts and not name.startswith("attempts/"):
+        if name not in marker.artifacts:
             findings.append(_broken(worker, f"{worker}/{name}", "it was not there when sealed"))
     return RawBundle(worker=worker, artifacts=artifacts, logs=logs, findings=tuple(findings))
 

@@ -1,19 +1,21 @@
-"""Start a child, feed it, read it, end it. The only importer of subprocess."""
+"""A child that is fed and read to its end, or spoken with line by line."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tools.codex.factory.errors import UnfitHost
+from tools.codex.factory.errors import FactoryError, UnfitHost
 
-_PR_SET_PDEATHSIG = 1
+
+class TookTooLong(FactoryError):
+    """A program of ours did not end in the time it was given."""
+
+    exit_code = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,20 @@ def run(
     env: Mapping[str, str],
     cwd: Path,
     feed: bytes = b"",
+    seconds: float | None = None,
 ) -> Completed:
-    """Run `argv` to its end with nothing but `env`, and return what came of it."""
+    """Run `argv` to its end with nothing but `env`, and return what came of it.
+
+    Raises TookTooLong where it has not ended after `seconds`; it is killed then.
+    """
     try:
-        done = subprocess.run(argv, input=feed, capture_output=True, env=env, cwd=cwd, check=False)
+        done = subprocess.run(
+            argv, input=feed, capture_output=True, env=env, cwd=cwd, check=False, timeout=seconds
+        )
     except OSError as error:
         raise _not_started(argv[0], cwd, error) from error
+    except subprocess.TimeoutExpired as error:
+        raise TookTooLong(f"{argv[0]} did not end within {seconds:.0f} s") from error
     return Completed(done.returncode, done.stdout, done.stderr)
 
 
@@ -103,12 +113,6 @@ def conversation(
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
-
-
-def die_with_parent() -> None:
-    """Let the kernel kill this process when the one that started it ends (Linux; else nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end(child: "subprocess.Popen[bytes]", *, kill: bool) -> None:

@@ -1,0 +1,108 @@
+"""What checks said of a tree, and what follows."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import combinations
+
+from tools.codex.factory.domain.evidence import AttributionRow, CheckRow
+from tools.codex.factory.domain.finding import Code, Finding, Severity
+from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.plan import Check, Plan
+
+_HINT_FAILED = "read its log in Z_integrator/LOGS, mend the work, and start a new run"
+_HINT_BASE = "mend the base commit first: no worker can make this check green"
+
+
+def check_findings(
+    plan: Plan, rows: Sequence[CheckRow], attribution: Sequence[AttributionRow]
+) -> list[Finding]:
+    """Return a finding for each check that is not plainly green; a required one blocks."""
+    said = {row.name: row for row in rows}
+    found = []
+    for check in plan.checks:
+        row = said.get(check.name)
+        if row is None or row.result == "not_run":
+            reason = row.reason if row is not None else "it was not run"
+            hint = "look at [integration] setup and the checks of the plan"
+            found.append(_finding(check, Code.CHECK_NOT_RUN, reason, hint))
+        elif row.result == "failed":
+            found.append(_failed(check, row, attribution))
+        elif row.result == "flaky":
+            message = f"{_how(row)} once, and passed on a second run of the same tree"
+            hint = "make it steady, or give it `retries` in the plan"
+            found.append(_finding(check, Code.CHECK_FLAKY, message, hint, blocks=not check.retries))
+    return found
+
+
+def is_green(plan: Plan, rows: Sequence[CheckRow]) -> bool:
+    """Return whether nothing in `rows` speaks against a PASS."""
+    return not any(finding.blocks for finding in check_findings(plan, rows, ()))
+
+
+def red(plan: Plan, rows: Sequence[CheckRow]) -> tuple[Check, ...]:
+    """Return the required checks that failed, every time."""
+    failed = {row.name for row in rows if row.result == "failed"}
+    return tuple(check for check in plan.checks if check.required and check.name in failed)
+
+
+def culprits(attribution: Sequence[AttributionRow], check: str) -> str:
+    """Return in words what the trials of a red check show."""
+    rows = [row for row in attribution if row.check == check and row.result != "not_run"]
+    if any(row.tried == "base" and row.result == "failed" for row in rows):
+        return "it is red on the base commit too"
+    alone = [row.worker_id for row in rows if (row.tried, row.result) == ("alone", "failed")]
+    mended = [row.worker_id for row in rows if (row.tried, row.result) == ("without", "passed")]
+    parts = []
+    if alone:
+        parts.append(f"red with {', '.join(map(str, alone))} alone")
+    elif any(row.tried == "alone" for row in rows):
+        parts.append("green with each bundle alone, red only together")
+    if mended:
+        parts.append(f"green without {', '.join(map(str, mended))}")
+    return "; ".join(parts)
+
+
+def subsets(
+    workers: Sequence[WorkerId], green_alone: Collection[WorkerId]
+) -> Iterator[tuple[WorkerId, ...]]:
+    """Yield parts of `workers` in the order in which they are worth a try: large ones first.
+
+    What is red alone is left out together before anything else of its size is tried.
+    """
+    likely = tuple(worker for worker in workers if worker in green_alone)
+    seen = {tuple(workers), ()}
+    for size in range(len(workers) - 1, 0, -1):
+        if len(likely) == size and likely not in seen:
+            seen.add(likely)
+            yield likely
+        for part in combinations(workers, size):
+            if part not in seen:
+                seen.add(part)
+                yield part
+
+
+def _failed(check: Check, row: CheckRow, attribution: Sequence[AttributionRow]) -> Finding:
+    if row.on == "base":
+        message = f"{_how(row)} on the base commit, before any work"
+        return _finding(check, Code.CHECK_RED_ON_BASE, message, _HINT_BASE)
+    said = culprits(attribution, check.name)
+    message = f"{_how(row)} on the merged tree{'; ' + said if said else ''}"
+    hint = _HINT_BASE if "base commit" in said else _HINT_FAILED
+    return _finding(check, Code.CHECK_FAILED, message, hint)
+
+
+def _how(row: CheckRow) -> str:
+    ended = row.ended
+    if ended is None or ended.how == "exited":
+        return f"exited {ended.exit_code if ended else '?'}"
+    if ended.how == "signalled":
+        return f"was ended by signal {ended.signal}"
+    return {"timed_out": "ran longer than it may", "not_started": "could not be started"}.get(
+        ended.how, ended.how
+    )
+
+
+def _finding(check: Check, code: Code, message: str, hint: str, *, blocks: bool = True) -> Finding:
+    severity = Severity.BLOCKS if blocks and check.required else Severity.NOTE
+    return Finding(
+        code=code, severity=severity, subject=f"check {check.name}", message=message, hint=hint
+    )

@@ -1,0 +1,88 @@
+"""How a worker ended, and what speaks against it."""
+
+from tools.codex.factory.domain.artifact import Ending, FindingRecord
+from tools.codex.factory.domain.bundle import Bundle
+from tools.codex.factory.domain.finding import Code, Finding, Severity, blocking
+
+_WELL = ("adopted", "collected")
+_CODES = {
+    "signalled": Code.WORKER_SIGNALLED,
+    "timed_out": Code.WORKER_TIMED_OUT,
+    "idle": Code.WORKER_IDLE,
+    "stopped": Code.WORKER_STOPPED,
+    "lost": Code.WORKER_LOST,
+}
+_MESSAGES = {
+    "timed_out": "it ran longer than it may",
+    "idle": "it said nothing for longer than it may",
+    "stopped": "it was stopped with the factory",
+    "lost": "how it ended is not known: its supervisor was killed",
+}
+_HINTS = {
+    "signalled": "LOGS/ may say why; what it had done until then is in DIFF.patch",
+    "timed_out": "raise `timeout` in the plan, or give it less to do; its work is in DIFF.patch",
+    "idle": "raise `idle_timeout` in the plan; what it had done until then is in DIFF.patch",
+    "exited": "LOGS/ say why; what it had done until then is in DIFF.patch",
+}
+
+
+def ending_findings(bundle: Bundle, *, made_elsewhere: bool) -> list[Finding]:
+    """Return what speaks against the way a worker ended, and what was found as it was captured.
+
+    Of a bundle made elsewhere the findings are a stranger's: that there are some is enough.
+    """
+    said = bundle.status
+    found = _of_ending(bundle.worker, said.ended)
+    if not made_elsewhere:
+        found += [_again(one) for one in said.findings]
+    ill = said.status != "PASS" or not _is_well(said.ended)
+    if ill and not any(finding.blocks for finding in found):
+        reasons = "; ".join(f"{f.code}: {f.message}" for f in said.findings if _blocks(f))
+        found.append(_badly(bundle, reasons))
+    elif made_elsewhere and any(_blocks(one) for one in said.findings):
+        found.append(_badly(bundle, "it says PASS, and names findings that block"))
+    return found
+
+
+def _is_well(ended: Ending) -> bool:
+    return ended.signal is None and (
+        ended.how in _WELL or (ended.how, ended.exit_code) == ("exited", 0)
+    )
+
+
+def _of_ending(worker: str, ended: Ending) -> list[Finding]:
+    how, subject = ended.how, f"{worker}: STATUS.json"
+    hint = _HINTS.get(how, "run it again")
+    if how == "exited" and ended.exit_code != 0:
+        message = f"the command exited {ended.exit_code}"
+        return [blocking(Code.WORKER_EXIT_CODE, subject, message, hint)]
+    if how == "signalled":
+        message = f"signal {ended.signal} ended the command"
+        return [blocking(Code.WORKER_SIGNALLED, subject, message, hint)]
+    if how in _CODES:
+        return [blocking(_CODES[how], subject, _MESSAGES[how], hint)]
+    return []
+
+
+def _badly(bundle: Bundle, reasons: str) -> Finding:
+    status = bundle.status
+    return blocking(
+        Code.WORKER_ENDED_BADLY,
+        f"{bundle.worker}: STATUS.json",
+        f"the worker ended {status.status} ({status.ended.how}){': ' + reasons if reasons else ''}",
+        "mend what the worker says, and run it again",
+    )
+
+
+def _again(said: FindingRecord) -> Finding:
+    return Finding(
+        code=Code(said.code),
+        severity=Severity(said.severity),
+        subject=said.subject,
+        message=said.message,
+        hint=said.hint,
+    )
+
+
+def _blocks(said: FindingRecord) -> bool:
+    return said.severity == "blocks"

@@ -1,0 +1,139 @@
+"""What an executor is asked to do in a checkout, and what came of it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tools.codex.factory.domain.finding import Code, Finding, Severity
+from tools.codex.factory.domain.identity import Digest, ObjectId
+from tools.codex.factory.domain.reader import PatchLimits
+
+How = Literal[
+    "exited", "signalled", "timed_out", "idle", "stopped", "not_started", "lost", "waiting"
+]
+CHECKOUT = "checkout"
+OUTBOX = "outbox"
+PROMPT = "prompt.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One command of an order. Times in seconds; no `idle_seconds` means it may be silent."""
+
+    name: str
+    kind: Literal["setup", "work"]
+    argv: tuple[str, ...]
+    wall_seconds: float
+    idle_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """All that an executor needs. `folder` is where checkout, outbox and logs lie.
+
+    `makes`: a checkout of `commit` is made; else one is there. `captures`: what it holds in the
+    end is taken. `is_lost`: who worked in it before is gone, and how it ended is not known.
+    `home`: whether the commands get a home of their own. `shallow` is the content of git's file
+    of that name.
+    """
+
+    name: str
+    folder: str
+    commit: ObjectId
+    store: str
+    shallow: str
+    makes: bool
+    captures: bool
+    steps: tuple[Step, ...]
+    environment: dict[str, str]
+    home: bool
+    grace_seconds: float
+    log_bytes: int
+    ignore: tuple[str, ...]
+    limits: PatchLimits
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded:
+    """How one command ended. `reason` says why it was not started, where it was not."""
+
+    name: str
+    kind: str
+    how: How
+    exit_code: int | None
+    signal: int | None
+    milliseconds: int
+    survivors: int
+    reason: str
+
+    @property
+    def is_good(self) -> bool:
+        """Return whether it ran to its end and exited 0."""
+        return self.how == "exited" and self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """One log file in the order's folder."""
+
+    name: str
+    role: str
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of an order.
+
+    `patch` is the digest of the captured DIFF.patch beside it (None: nothing was captured);
+    `is_whole`: nothing but ignored files is in the checkout alone. `is_dirty`: a step changed what
+    is not ignored, so later steps were not begun.
+    """
+
+    how: How
+    exit_code: int | None
+    signal: int | None
+    milliseconds: int
+    steps: tuple[StepEnded, ...]
+    findings: tuple[Finding, ...]
+    logs: tuple[Log, ...]
+    patch: Digest | None
+    stray: bool
+    is_whole: bool
+    is_dirty: bool
+
+    @property
+    def is_good(self) -> bool:
+        """Return whether the work ended as it should, whatever it changed."""
+        return self.how == "exited" and self.exit_code == 0
+
+    @property
+    def is_final(self) -> bool:
+        """Return whether this is the worker's own end: nobody stopped it, and it was seen."""
+        return self.how not in ("stopped", "lost", "waiting")
+
+
+def order_from(said: dict[str, Any]) -> WorkOrder:
+    """Return the order that `dataclasses.asdict` made `said` of, after a way through JSON."""
+    steps = tuple(Step(**{**step, "argv": tuple(step["argv"])}) for step in said["steps"])
+    more = {
+        "steps": steps,
+        "ignore": tuple(said["ignore"]),
+        "limits": PatchLimits(**said["limits"]),
+    }
+    return WorkOrder(**{**said, **more})
+
+
+def outcome_from(said: dict[str, Any]) -> Outcome:
+    """Return the outcome that `dataclasses.asdict` made `said` of, after a way through JSON."""
+    more = {
+        "steps": tuple(StepEnded(**step) for step in said["steps"]),
+        "findings": tuple(_finding(one) for one in said["findings"]),
+        "logs": tuple(Log(**log) for log in said["logs"]),
+    }
+    return Outcome(**{**said, **more})
+
+
+def _finding(said: dict[str, str]) -> Finding:
+    named = {"code": Code(said["code"]), "severity": Severity(said["severity"])}
+    return Finding(**{**said, **named})  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Where work orders are carried out, and who carries out one."""

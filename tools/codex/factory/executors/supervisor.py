@@ -1,0 +1,258 @@
+"""One order carried out in a process of its own, which outlives whoever asked for it."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.codex.factory.domain.finding import Code, Finding, blocking, note
+from tools.codex.factory.domain.identity import digest_of
+from tools.codex.factory.domain.order import (
+    CHECKOUT,
+    Log,
+    Outcome,
+    Step,
+    StepEnded,
+    WorkOrder,
+    order_from,
+)
+from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.host import Host, take_host
+from tools.codex.factory.process.lifeline import Lifeline
+from tools.codex.factory.process.tree import adopt_orphans
+from tools.codex.factory.process.watched import Limits, Watched, watched
+from tools.codex.factory.repository.capture import Captured, capture, dirt
+from tools.codex.factory.repository.checkout import Fresh, make_checkout, remove_checkout
+from tools.codex.factory.repository.git import Git, built_environment
+from tools.codex.factory.repository.subject import Subject
+from tools.codex.factory.storage.attempt import HOME, LOGS, Attempt
+
+WORD = "_supervisor"
+_MOST_NAMED = 5
+_NOTHING = Captured(None, (), b"", False)
+
+Say = Callable[..., None]
+
+
+def serve() -> int:
+    """Be a supervisor: read an order from stdin, carry it out, keep and say what came of it."""
+    line = _line(0)
+    if not line:
+        return 0
+    adopt_orphans()
+    lifeline = Lifeline(0)
+    order = order_from(json.loads(line))
+    attempt = Attempt(Path(order.folder))
+    run = _Run(order, attempt, lifeline, take_host())
+    outcome, captured = run.carried_out()
+    digest = attempt.keep(outcome, patch=captured.patch, stray=captured.stray)
+    _say("outcome", sha256=digest)
+    return 0
+
+
+class _Run:
+    """One order under way."""
+
+    def __init__(self, order: WorkOrder, attempt: Attempt, lifeline: Lifeline, host: Host) -> None:
+        self._order = order
+        self._attempt = attempt
+        self._lifeline = lifeline
+        self._git = Git(built_environment(host))
+        self._begun = time.monotonic()
+        self._fresh: Fresh | None = None
+        self._ended: list[StepEnded] = []
+        self._logs: list[Log] = []
+        self._findings: list[Finding] = []
+        self._dirt: tuple[str, ...] = ()
+
+    def carried_out(self) -> tuple[Outcome, Captured]:
+        """Make the checkout, run the steps, capture."""
+        order = self._order
+        if order.makes and not self._made():
+            return self._outcome(_NOTHING), _NOTHING
+        if order.steps:
+            self._run_steps()
+        captured = _NOTHING
+        if order.captures:
+            captured = capture(self._git, self._subject(), scratch=self._attempt.folder)
+        return self._outcome(captured), captured
+
+    def _made(self) -> bool:
+        order = self._order
+        try:
+            self._fresh = make_checkout(
+                self._git,
+                self._attempt.checkout,
+                order.commit,
+                store=Path(order.store),
+                shallow=order.shallow.encode("ascii"),
+                name=order.name,
+            )
+        except (FactoryError, OSError) as error:
+            message = f"the checkout cannot be made: {error}"
+            self._add(Code.WORKER_NOT_STARTED, "checkout", message, "look at the work root")
+            return False
+        _say("checkout")
+        return True
+
+    def _run_steps(self) -> None:
+        temporary = self._attempt.temporary()
+        try:
+            for step in self._order.steps:
+                if self._lifeline.is_cut():
+                    self._ended.append(_unbegun(step, "stopped"))
+                    return
+                _say(step.kind, step=step.name)
+                ended = self._run_step(step, temporary)
+                if not self._goes_on(step, ended):
+                    return
+        finally:
+            remove_checkout(temporary)
+
+    def _run_step(self, step: Step, temporary: Path) -> StepEnded:
+        order = self._order
+        home = {"HOME": str(self._attempt.folder / HOME)} if order.home else {}
+        names = (f"{step.name}.stdout.log", f"{step.name}.stderr.log")
+        folder = self._attempt.folder / LOGS
+        done = watched(
+            step.argv,
+            env={**order.environment, **home, "TMPDIR": str(temporary)},
+            cwd=self._attempt.checkout,
+            limits=Limits(
+                wall_seconds=step.wall_seconds,
+                idle_seconds=step.idle_seconds,
+                grace_seconds=order.grace_seconds,
+                log_bytes=order.log_bytes,
+            ),
+            logs=(folder / names[0], folder / names[1]),
+            lifeline=self._lifeline,
+        )
+        for name, role, truncated in zip(names, ("stdout", "stderr"), done.truncated, strict=True):
+            self._logs.append(Log(name=name, role=f"{step.name} {role}", truncated=truncated))
+            if truncated:
+                message = f"it said more than {order.log_bytes} bytes; the middle is left out"
+                self._findings.append(
+                    note(Code.WORKER_LOG_TRUNCATED, f"{order.name}: LOGS/{name}", message)
+                )
+        ended = _ended(step, done)
+        self._ended.append(ended)
+        if ended.survivors:
+            message = f"{ended.survivors} processes that it started could not be ended"
+            hint = "they belong to another user, or sleep in the kernel; look for them"
+            self._add(Code.WORKER_PROCESSES_LEFT, step.name, message, hint)
+        return ended
+
+    def _goes_on(self, step: Step, ended: StepEnded) -> bool:
+        """Return whether the next step may begin."""
+        if step.kind == "setup" and not ended.is_good:
+            return False
+        last = step is self._order.steps[-1]
+        if last and step.kind == "work":
+            return True
+        after = self._order.steps[self._order.steps.index(step) + 1 :]
+        if step.kind == "setup" and after and after[0].kind == "setup":
+            return True
+        try:
+            self._dirt = dirt(self._git, self._subject(), scratch=self._attempt.folder)
+        except (FactoryError, OSError) as error:
+            self._dirt = (f"(unreadable: {error})",)
+        if self._dirt and step.kind == "setup":
+            named = ", ".join(self._dirt[:_MOST_NAMED])
+            more = len(self._dirt) - _MOST_NAMED
+            message = f"setup changed {named}{f' and {more} more' if more > 0 else ''}"
+            hint = "let setup write ignored paths only (.gitignore, capture.ignore)"
+            self._add(Code.WORKER_SETUP_DIRTY, "setup", message, hint)
+        return not self._dirt
+
+    def _subject(self) -> Subject:
+        order = self._order
+        return Subject(
+            name=order.name,
+            checkout=self._attempt.folder / CHECKOUT,
+            fresh=self._fresh,
+            base=order.commit,
+            store=Path(order.store),
+            shallow=order.shallow.encode("ascii"),
+            ignore=order.ignore,
+            limits=order.limits,
+        )
+
+    def _outcome(self, captured: Captured) -> Outcome:
+        last = self._deciding()
+        return Outcome(
+            how=last.how,
+            exit_code=last.exit_code,
+            signal=last.signal,
+            milliseconds=int((time.monotonic() - self._begun) * 1000),
+            steps=tuple(self._ended),
+            findings=(*self._findings, *captured.findings),
+            logs=tuple(self._logs),
+            patch=digest_of(captured.patch) if captured.patch is not None else None,
+            stray=bool(captured.stray),
+            is_whole=captured.is_whole,
+            is_dirty=bool(self._dirt),
+        )
+
+    def _deciding(self) -> StepEnded:
+        """Return the end that says how the whole order ended."""
+        nothing = Step(name="", kind="work", argv=(), wall_seconds=0, idle_seconds=None)
+        if self._order.is_lost:
+            return _unbegun(nothing, "lost")
+        if self._ended and self._ended[-1].kind == "work":
+            return self._ended[-1]
+        if self._ended and self._ended[-1].how == "stopped":
+            return self._ended[-1]
+        if self._findings or (self._ended and not self._ended[-1].is_good):
+            return _unbegun(nothing, "not_started")
+        return _unbegun(nothing, "waiting")
+
+    def _add(self, code: Code, what: str, message: str, hint: str) -> None:
+        self._findings.append(blocking(code, f"{self._order.name}: {what}", message, hint))
+
+
+def _ended(step: Step, done: Watched) -> StepEnded:
+    return StepEnded(
+        name=step.name,
+        kind=step.kind,
+        how=done.how,
+        exit_code=done.exit_code,
+        signal=done.signal,
+        milliseconds=done.milliseconds,
+        survivors=done.survivors,
+        reason=done.reason,
+    )
+
+
+def _unbegun(step: Step, how: str) -> StepEnded:
+    return StepEnded(
+        name=step.name,
+        kind=step.kind,
+        how=how,  # type: ignore[arg-type]
+        exit_code=None,
+        signal=None,
+        milliseconds=0,
+        survivors=0,
+        reason="",
+    )
+
+
+def _say(said: str, **details: object) -> None:
+    try:
+        sys.stdout.write(json.dumps({"said": said, **details}) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody hears us any more; what came of the order is kept all the same.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _line(handle: int) -> bytes:
+    """Return one line, unbuffered: what is read beyond it would be lost to the lifeline."""
+    said = b""
+    while not said.endswith(b"\n"):
+        more = os.read(handle, 1 << 16)
+        if not more:
+            return b""
+        said += more
+    return said

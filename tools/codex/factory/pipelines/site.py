@@ -1,0 +1,78 @@
+"""Where the workers and checks of a run work: its folder, its supervisors, what they may know."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tools.codex.factory.domain.identity import RunId
+from tools.codex.factory.executors import rehearsal
+from tools.codex.factory.executors.local import Local
+from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.repository.discovery import shallow_of
+from tools.codex.factory.stages.order import Site
+from tools.codex.factory.storage.work_root import make_work_root, run_folder, work_root
+from tools.codex.factory.wiring import own_environment, supervisor_command
+
+
+def root_of(ground: Session) -> Path:
+    """Return the work root; raise ConfigurationError where it may not lie there."""
+    settings = ground.settings
+    from_here = settings.provenance["work.root"] == "command line"
+    variables = ground.host.variables
+    return work_root(
+        settings.config.work.root,
+        cache=variables.get("XDG_CACHE_HOME"),
+        home=variables.get("HOME"),
+        start=ground.folder if from_here else ground.repository.work_tree,
+    )
+
+
+@contextmanager
+def site(ground: Session, run: RunId) -> Iterator[Site]:
+    """Yield where the run's workers work; left, whatever ran there has ended and was captured."""
+    root = root_of(ground)
+    make_work_root(root)
+    work = ground.settings.config.work
+    place = Local(
+        command=supervisor_command(),
+        environment=own_environment(ground.host.variables),
+        jobs=work.jobs,
+    )
+    folder = run_folder(root, ground.repository.git_dir, run)
+    with place:
+        yield Site(
+            folder=folder,
+            place=place,
+            work=work,
+            environment=_let_through(ground.host.variables, work.environment),
+            rehearsing=(sys.executable, "-I", "-S", rehearsal.__file__, "{worker_id}", "{outbox}"),
+            shallow=shallow_of(ground.git, ground.repository),
+        )
+    # What holds no checkout any more is no use to anyone.
+    with suppress(OSError):
+        folder.rmdir()
+        folder.parent.rmdir()
+
+
+def check_environment(ground: Session) -> dict[str, str]:
+    """Return what a check gets of the operator's environment: no folder of their work tree."""
+    found = _let_through(ground.host.variables, ground.settings.config.checks.environment)
+    if "PATH" in found:
+        top = ground.repository.work_tree.resolve()
+        kept = [one for one in found["PATH"].split(os.pathsep) if one and not _below(one, top)]
+        found["PATH"] = os.pathsep.join(kept)
+    return found
+
+
+def _let_through(variables: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: variables[name] for name in names if name in variables}
+
+
+def _below(folder: str, top: Path) -> bool:
+    path = Path(folder)
+    if not path.is_absolute():
+        return True
+    resolved = path.resolve()
+    return resolved == top or top in resolved.parents

@@ -1,0 +1,1 @@
+"""Children of this process: started, spoken with, watched, ended with all that they started."""

@@ -1,0 +1,40 @@
+"""How a process of ours learns that it must stop: whoever started it is gone, or says so."""
+
+import os
+import signal
+from contextlib import suppress
+from types import FrameType
+
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Lifeline:
+    """The reading end of a pipe that ends with its other owner, and the signals that mean stop."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._cut = False
+        self._awake, asleep = os.pipe()
+        for end in (self._handle, self._awake, asleep):
+            os.set_blocking(end, False)
+        for stop in _STOPS:
+            signal.signal(stop, self._told)
+        # Only so does a signal end a wait that began just before it.
+        signal.set_wakeup_fd(asleep, warn_on_full_buffer=False)
+
+    @property
+    def handles(self) -> tuple[int, int]:
+        """Return what to wait on beside other things: readable once there is news."""
+        return (self._handle, self._awake)
+
+    def is_cut(self) -> bool:
+        """Return whether it is time to stop."""
+        if not self._cut:
+            with suppress(BlockingIOError):
+                self._cut = os.read(self._handle, 4096) == b""
+        with suppress(BlockingIOError):
+            os.read(self._awake, 4096)
+        return self._cut
+
+    def _told(self, _number: int, _frame: FrameType | None) -> None:
+        self._cut = True

@@ -1,0 +1,226 @@
+"""A stranger's command: held to its limits, its output to logs, all that it started gone after."""
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tools.codex.factory.process.lifeline import Lifeline
+from tools.codex.factory.process.log import CappedLog
+from tools.codex.factory.process.tree import descendants, die_with_parent, end_all
+
+How = Literal["exited", "signalled", "timed_out", "idle", "stopped", "not_started"]
+_CHUNK = 1 << 16
+_POLL_SECONDS = 0.05
+_MOST_ROUNDS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a command may run, how long it may be silent (None: for ever), how much it may say.
+
+    `grace_seconds` lie between being asked to end and being killed.
+    """
+
+    wall_seconds: float
+    idle_seconds: float | None
+    grace_seconds: float
+    log_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """How a command ended. `survivors` of what it started could not be killed."""
+
+    how: How
+    exit_code: int | None
+    signal: int | None
+    milliseconds: int
+    survivors: int
+    truncated: tuple[bool, bool]
+    """Whether stdout and stderr said more than their logs hold."""
+    reason: str
+    """Why it was not started, where it was not."""
+
+
+def watched(
+    argv: tuple[str, ...],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    limits: Limits,
+    logs: tuple[Path, Path],
+    lifeline: Lifeline,
+) -> Watched:
+    """Run `argv` without stdin, in a session of its own, and return how it ended.
+
+    `logs` are the files for stdout and stderr. However it ends, nothing that it started lives on,
+    also what daemonised: whoever calls has adopted orphans, and has no other child.
+    """
+    begun = time.monotonic()
+    stdout, stderr = (CappedLog(path, limits.log_bytes) for path in logs)
+    try:
+        try:
+            child = _started(argv, env, cwd)
+        except OSError as error:
+            return _not_started(argv[0], cwd, error)
+        watch = _Watch(child, limits, lifeline, stdout, stderr)
+        how = watch.until_it_ends(begun)
+        survivors = watch.end(how)
+        code = child.returncode
+        return Watched(
+            how="signalled" if how == "exited" and code is not None and code < 0 else how,
+            exit_code=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            milliseconds=int((time.monotonic() - begun) * 1000),
+            survivors=survivors,
+            truncated=(stdout.truncated, stderr.truncated),
+            reason="",
+        )
+    finally:
+        stdout.close()
+        stderr.close()
+
+
+class _Watch:
+    """One child, its two pipes, and what may end the wait for it."""
+
+    def __init__(
+        self,
+        child: "subprocess.Popen[bytes]",
+        limits: Limits,
+        lifeline: Lifeline,
+        stdout: CappedLog,
+        stderr: CappedLog,
+    ) -> None:
+        self._child = child
+        self._limits = limits
+        self._lifeline = lifeline
+        self._selector = selectors.DefaultSelector()
+        self._heard = time.monotonic()
+        self._pid_handle = _pid_handle(child.pid)
+        assert child.stdout is not None and child.stderr is not None
+        self._pipes = (child.stdout, child.stderr)
+        for pipe, log in zip(self._pipes, (stdout, stderr), strict=True):
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, selectors.EVENT_READ, log)
+        for handle in lifeline.handles:
+            self._selector.register(handle, selectors.EVENT_READ)
+        if self._pid_handle is not None:
+            self._selector.register(self._pid_handle, selectors.EVENT_READ)
+
+    def until_it_ends(self, begun: float) -> How:
+        """Return why the wait is over: the child's own end, a limit, or the lifeline."""
+        limits = self._limits
+        until = begun + limits.wall_seconds
+        while not self._is_over():
+            silent = self._heard + limits.idle_seconds if limits.idle_seconds else until
+            wait = max(0.0, min(until, silent) - time.monotonic())
+            self._listen(wait if self._pid_handle is not None else min(wait, _POLL_SECONDS))
+            if self._is_over():
+                break
+            if self._lifeline.is_cut():
+                return "stopped"
+            now = time.monotonic()
+            if now >= until:
+                return "timed_out"
+            if limits.idle_seconds and now >= self._heard + limits.idle_seconds:
+                return "idle"
+        return "exited"
+
+    def end(self, how: How) -> int:
+        """End all that the child started, and the child; return how many are left."""
+        if sys.platform != "linux":
+            # There is no list of descendants: its group is all that can be named.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+        left = end_all(
+            descendants, grace_seconds=self._limits.grace_seconds, reap=self._drain_and_reap
+        )
+        self._drain_and_reap()
+        self._selector.close()
+        for pipe in self._pipes:
+            pipe.close()
+        if self._pid_handle is not None:
+            os.close(self._pid_handle)
+        return left
+
+    def _is_over(self) -> bool:
+        flags = os.WEXITED | os.WNOWAIT | os.WNOHANG
+        return os.waitid(os.P_PID, self._child.pid, flags) is not None
+
+    def _listen(self, wait: float) -> None:
+        for key, _ in self._selector.select(wait):
+            if isinstance(key.data, CappedLog):
+                content = os.read(key.fd, _CHUNK)
+                key.data.add(content)
+                self._heard = time.monotonic()
+                if not content:
+                    self._selector.unregister(key.fileobj)
+
+    def _drain_and_reap(self) -> None:
+        """Read on, or a child that writes as it ends would wait for us; then collect zombies."""
+        for key in list(self._selector.get_map().values()):
+            # Rounds are counted: a flood has no end.
+            for _ in range(_MOST_ROUNDS if isinstance(key.data, CappedLog) else 0):
+                with suppress(BlockingIOError):
+                    content = os.read(key.fd, _CHUNK)
+                    key.data.add(content)
+                    if content:
+                        continue
+                break
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self._child.pid:
+                    self._child.returncode = os.waitstatus_to_exitcode(ended[1])
+
+
+def _started(argv: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+
+
+def _not_started(program: str, cwd: Path, error: OSError) -> Watched:
+    if not cwd.is_dir():
+        reason = "the checkout is gone"
+    elif isinstance(error, FileNotFoundError) and "/" not in program:
+        reason = f"program {program!r} is not on PATH"
+    elif isinstance(error, FileNotFoundError):
+        reason = f"program {program!r} is not there, or what its first line names is not"
+    else:
+        reason = f"program {program!r} cannot be started: {error.strerror}"
+    return Watched(
+        how="not_started",
+        exit_code=None,
+        signal=None,
+        milliseconds=0,
+        survivors=0,
+        truncated=(False, False),
+        reason=reason,
+    )
+
+
+def _pid_handle(pid: int) -> int | None:
+    """Return what becomes readable when the child ends; None where the kernel has no such thing."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None

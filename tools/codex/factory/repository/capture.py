@@ -1,0 +1,182 @@
+"""What a checkout really holds, as a diff from the base, whatever state a worker left it in."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.codex.factory.domain.finding import Code, Finding, note
+from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.repository.checkout import is_checkout_folder
+from tools.codex.factory.repository.git import Git
+from tools.codex.factory.repository.listing import (
+    Lens,
+    ignored,
+    lens,
+    listing,
+)
+from tools.codex.factory.repository.own_git import GitReplaced, OwnGit, own_git
+from tools.codex.factory.repository.staged import NOTHING, Staged, staged
+from tools.codex.factory.repository.stray import NO_STRAY, Stray, stray_commits
+from tools.codex.factory.repository.subject import Subject, found_at, shown_path
+from tools.codex.factory.repository.survey import surveyed
+from tools.codex.factory.repository.taking import fit, restore_untouched, take
+
+_DIFF = (
+    "diff-index", "--cached", "--binary", "--full-index", "--no-renames", "--no-ext-diff",
+    "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "-p",
+)  # fmt: skip
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """The diff from the base to what was there (None: none could be taken), and what was found.
+
+    `stray` is a git bundle of commits that are in no captured tree. `is_whole` says that nothing
+    but ignored files is left in the checkout alone.
+    """
+
+    patch: bytes | None
+    findings: tuple[Finding, ...]
+    stray: bytes
+    is_whole: bool
+
+
+def capture(git: Git, subject: Subject, *, scratch: Path) -> Captured:
+    """Return what the checkout holds. A capture that fails is a finding, never an error."""
+    if not is_checkout_folder(subject.checkout):
+        gone = found_at(subject, Code.CAPTURE_CHECKOUT_GONE, "the checkout is gone, or is a link")
+        return Captured(None, (gone,), b"", False)
+    try:
+        return _captured(git, subject, scratch)
+    except (FactoryError, OSError, ValueError) as error:
+        failed = found_at(subject, Code.CAPTURE_FAILED, f"the work cannot be captured: {error}")
+        return Captured(None, (failed,), b"", False)
+
+
+def dirt(git: Git, subject: Subject, *, scratch: Path) -> tuple[str, ...]:
+    """Return the paths that differ from the base, quoted and sorted; ignored ones aside."""
+    surveyed(subject.checkout)
+    with _lens(git, subject, scratch) as through:
+        said = listing(through)
+    return tuple(sorted(shown_path(path) for path in (*said.changed, *said.new, *said.nested)))
+
+
+def _captured(git: Git, subject: Subject, scratch: Path) -> Captured:
+    findings = [
+        found_at(subject, Code.CAPTURE_SPECIAL_FILE, "a pipe or device that git would open", path)
+        for path in surveyed(subject.checkout)
+    ]
+    own = _own_git(subject, findings)
+    with _lens(git, subject, scratch) as through:
+        said = listing(through)
+        findings += [
+            found_at(subject, Code.CAPTURE_NESTED_REPOSITORY, "a repository of its own", path)
+            for path in said.nested
+        ]
+        beside = _staged(through, subject, own, findings)
+        paths = fit(subject, said, beside, findings)
+        take(through, subject, paths, beside)
+        restore_untouched(through, subject)
+        findings += _filtered(through, subject)
+        patch = through.read(*_DIFF, subject.base)
+        if len(patch) > subject.limits.patch_bytes:
+            message = f"the diff has {len(patch)} bytes, more than {subject.limits.patch_bytes}"
+            findings.append(found_at(subject, Code.CAPTURE_TOO_LARGE, message))
+        left_out = ignored(through)
+        stray = _stray(through, subject, own, findings)
+    is_whole = not any(finding.blocks for finding in findings)
+    if left_out:
+        findings.append(
+            note(
+                Code.CAPTURE_LEFT_OUT,
+                f"{subject.name}: checkout",
+                f"{left_out} ignored paths are in no bundle",
+            )
+        )
+    return Captured(patch, tuple(findings), stray.bundle, is_whole)
+
+
+def _lens(git: Git, subject: Subject, scratch: Path) -> AbstractContextManager[Lens]:
+    return lens(
+        git,
+        subject.checkout,
+        subject.fresh,
+        subject.base,
+        store=subject.store,
+        ignore=subject.ignore,
+        scratch=scratch,
+    )
+
+
+def _own_git(subject: Subject, findings: list[Finding]) -> OwnGit | None:
+    try:
+        return own_git(subject.checkout)
+    except FileNotFoundError:
+        message = "the worker removed its git directory; commits in it are gone"
+        findings.append(note(Code.CAPTURE_GIT_GONE, f"{subject.name}: .git", message))
+    except GitReplaced:
+        message = "the worker's git directory is not its own any more; nothing in it is read"
+        findings.append(found_at(subject, Code.CAPTURE_GIT_REPLACED, message, b".git"))
+    except OSError as error:
+        message = f"the worker's git directory cannot be read: {error.strerror}"
+        findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
+    return None
+
+
+def _staged(through: Lens, subject: Subject, own: OwnGit | None, findings: list[Finding]) -> Staged:
+    if own is None:
+        return NOTHING
+    made = subject.fresh.index if subject.fresh is not None else None
+    try:
+        beside = staged(through, own, made=made, base=subject.base)
+    except FactoryError as error:
+        message = f"the worker's index or HEAD cannot be read: {error}"
+        findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
+        return NOTHING
+    findings += [
+        found_at(subject, Code.CAPTURE_UNMERGED, "a merge conflict that was not resolved", path)
+        for path in beside.unmerged
+    ]
+    return beside
+
+
+def _filtered(through: Lens, subject: Subject) -> Iterable[Finding]:
+    """Yield a finding for each changed path that the base's attributes give a filter."""
+    names = through.read(
+        "diff-index", "--cached", "--name-only", "-z", "--no-renames", subject.base
+    )
+    if not names:
+        return
+    said = through.read(
+        "check-attr", "-z", "--cached", "--stdin", "filter", feed=names, index=through.base_index
+    )
+    parts = said.split(b"\0")[:-1]
+    for path, value in zip(parts[::3], parts[2::3], strict=True):
+        if value not in (b"unspecified", b"unset"):
+            named = value.decode("utf-8", "backslashreplace")
+            message = f"filter {named!r} keeps its content elsewhere; the checkout has it raw"
+            yield found_at(subject, Code.SCOPE_FILTERED_PATH, message, path)
+
+
+def _stray(through: Lens, subject: Subject, own: OwnGit | None, findings: list[Finding]) -> Stray:
+    if own is None:
+        return NO_STRAY
+    try:
+        stray = stray_commits(through, own, base=subject.base, shallow=subject.shallow)
+    except FactoryError as error:
+        message = f"commits on other refs cannot be kept: {error}"
+        findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
+        return NO_STRAY
+    if stray.refs:
+        more = f" and {len(stray.refs) - _MOST_NAMED} more" if len(stray.refs) > _MOST_NAMED else ""
+        findings.append(
+            note(
+                Code.CAPTURE_OTHER_REFS,
+                f"{subject.name}: .git",
+                f"commits that are not in the work: {', '.join(stray.refs[:_MOST_NAMED])}{more}",
+                "LOGS/stray.bundle holds them: `git fetch` reads it",
+            )
+        )
+    return stray

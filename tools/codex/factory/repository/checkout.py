@@ -1,0 +1,102 @@
+"""A self-contained checkout of a commit: its own git directory, no remote, objects on loan."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.codex.factory.domain.identity import ObjectId
+from tools.codex.factory.repository.git import Git
+from tools.codex.factory.repository.loan import loan
+from tools.codex.factory.repository.survey import open_folder
+
+BRANCH = "refs/heads/factory"
+# What would reach outside, ask, or run a program of the user's, whatever their own settings say.
+_CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = false
+\tlogallrefupdates = true
+\thooksPath = /dev/null
+\tfsmonitor = false
+\tautocrlf = false
+[user]
+\tname = {name}
+\temail = {name}@factory.invalid
+[commit]
+\tgpgSign = false
+[tag]
+\tgpgSign = false
+[gc]
+\tauto = 0
+[maintenance]
+\tauto = false
+[push]
+\tdefault = nothing
+[advice]
+\tdetachedHead = false
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A checkout as it was made: git's index of it, which a worker cannot reach in here."""
+
+    index: bytes
+    index_time: tuple[int, int]
+    """When the index was accessed and modified, in nanoseconds: git reads again what is younger."""
+
+
+def make_checkout(
+    git: Git, folder: Path, commit: ObjectId, *, store: Path, shallow: bytes, name: str
+) -> Fresh:
+    """Make `folder` a checkout of `commit` whose git directory borrows the objects in `store`.
+
+    `shallow` is the content of the user's own file of that name: where their history ends, this
+    one does. Commits made here are by `name`. Raises RepositoryError where git fails.
+    """
+    own = folder / ".git"
+    for made in (folder, own, own / "objects" / "info", own / "refs" / "heads", own / "info"):
+        made.mkdir(parents=True)
+    (own / "HEAD").write_text(f"ref: {BRANCH}\n", "ascii")
+    (own / BRANCH).write_text(f"{commit}\n", "ascii")
+    (own / "config").write_text(_CONFIG.format(name=name), "utf-8")
+    (own / "objects" / "info" / "alternates").write_bytes(loan(store / "objects"))
+    if shallow:
+        (own / "shallow").write_bytes(shallow)
+    git.out(
+        "read-tree", "-m", "-u", commit, git_dir=own, cwd=folder, env={"GIT_WORK_TREE": str(folder)}
+    )
+    index = own / "index"
+    times = index.stat()
+    return Fresh(index.read_bytes(), (times.st_atime_ns, times.st_mtime_ns))
+
+
+def is_checkout_folder(folder: Path) -> bool:
+    """Return whether `folder` is a folder still, and not a link to another."""
+    try:
+        return stat.S_ISDIR(folder.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def remove_checkout(folder: Path) -> None:
+    """Remove a checkout, whatever a worker did to its modes; what is behind links stays."""
+    if not is_checkout_folder(folder):
+        with suppress(OSError):
+            folder.unlink(missing_ok=True)
+        return
+    shutil.rmtree(folder, onerror=_unlocked)
+
+
+def _unlocked(function: Callable[..., Any], path: str, _error: object) -> None:
+    """Make the folder around `path`, and `path`, writable, and try once more."""
+    open_folder(os.path.dirname(path))
+    open_folder(path)
+    with suppress(OSError):
+        function(path)

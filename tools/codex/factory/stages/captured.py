@@ -1,0 +1,110 @@
+"""The bundle of what an attempt came to: its capture proven on the base, its texts, its logs."""
+
+from datetime import timedelta
+
+from tools.codex.factory.domain.artifact import Ending
+from tools.codex.factory.domain.finding import Code, Finding, blocking
+from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.order import Outcome
+from tools.codex.factory.domain.plan import WorkerEntry
+from tools.codex.factory.domain.tree import around, spliced
+from tools.codex.factory.errors import StorageError
+from tools.codex.factory.stages.bundle import Made, bundle_files, proven_on
+from tools.codex.factory.stages.order import Launch
+from tools.codex.factory.storage.attempt import LOGS, STRAY, Attempt
+from tools.codex.factory.storage.outbox import take_in_outbox
+from tools.codex.factory.storage.run_directory import read_regular
+
+_SUPERVISOR_LOG = "supervisor.log"
+
+
+def attempt_files(
+    about: Launch, entry: WorkerEntry, attempt: Attempt, outcome: Outcome, number: int
+) -> dict[str, bytes]:
+    """Return the bundle of an attempt: what was captured, proven on the base."""
+    worker = WorkerId(entry.id)
+    findings = list(outcome.findings)
+    findings += _step_findings(entry, outcome)
+    patch = _patch(about, attempt, outcome, findings)
+    proven = proven_on({worker: patch or b""}, about.plan, about.base, about.objects)[worker]
+    tree = None
+    if patch is not None and not proven.findings:
+        entries = {change.path: change.new for change in proven.changes}
+        tree = spliced(around(about.base.tree, set(entries), about.objects.tree), entries).root
+    outbox = take_in_outbox(attempt.outbox, about.run.run, worker)
+    ended = about.clock()
+    made = Made(
+        patch=patch or b"",
+        changes=proven.changes if tree is not None else (),
+        tree=tree,
+        findings=(*findings, *outbox.findings),
+        times=(ended - timedelta(milliseconds=outcome.milliseconds), ended),
+        ended=Ending(
+            how="collected" if outcome.how == "waiting" else outcome.how,
+            exit_code=outcome.exit_code,
+            signal=outcome.signal,
+        ),
+        attempts=number,
+        texts=outbox.files,
+        logs=_logs(about, attempt, outcome),
+    )
+    return bundle_files(
+        about.run.run, entry, made, base_commit=about.base.commit, stamp=about.stamp
+    )
+
+
+def _patch(
+    about: Launch, attempt: Attempt, outcome: Outcome, findings: list[Finding]
+) -> bytes | None:
+    try:
+        return attempt.patch(outcome, limit=about.plan.policy.patch_bytes)
+    except (StorageError, FileNotFoundError) as error:
+        name = attempt.folder.parent.name
+        hint = f"the attempt is kept in {str(attempt.folder)!r}"
+        findings.append(
+            blocking(Code.CAPTURE_FAILED, f"{name}: DIFF.patch", str(error) or "gone", hint)
+        )
+        return None
+
+
+def _step_findings(entry: WorkerEntry, outcome: Outcome) -> list[Finding]:
+    """Return why the worker was not started, where a step says so."""
+    found = []
+    for step in outcome.steps:
+        if step.kind == "setup" and not step.is_good and step.how != "stopped":
+            how = step.reason or _how(step.how, step.exit_code, step.signal)
+            message = f"{step.name} {how}; the worker was not started"
+            hint = f"LOGS/{step.name}.stderr.log says more"
+            found.append(
+                blocking(Code.WORKER_SETUP_FAILED, f"{entry.id}: {step.name}", message, hint)
+            )
+        elif step.how == "not_started":
+            hint = "install it, or name it by a path; setup can bring it"
+            found.append(
+                blocking(Code.WORKER_NOT_STARTED, f"{entry.id}: {step.name}", step.reason, hint)
+            )
+    return found
+
+
+def _how(how: str, exit_code: int | None, signal: int | None) -> str:
+    if how == "exited":
+        return f"exited {exit_code}"
+    return f"was ended by signal {signal}" if how == "signalled" else how.replace("_", " ")
+
+
+def _logs(about: Launch, attempt: Attempt, outcome: Outcome) -> dict[str, tuple[str, bool, bytes]]:
+    found = {}
+    most = 2 * about.site.work.log_bytes
+    rows = [(f"{LOGS}/{log.name}", log.name, log.role, log.truncated) for log in outcome.logs]
+    rows.append((_SUPERVISOR_LOG, _SUPERVISOR_LOG, "supervisor", False))
+    if outcome.stray:
+        rows.append((STRAY, STRAY, "commits that are in no captured tree", False))
+        most = max(most, about.plan.policy.bundle_bytes)
+    for where, name, role, truncated in rows:
+        try:
+            content = read_regular(attempt.folder / where, limit=most)
+        except (FileNotFoundError, StorageError):
+            continue
+        if content:
+            found[f"LOGS/{name}"] = (role, truncated, content)
+    return found

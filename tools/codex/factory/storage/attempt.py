@@ -1,0 +1,145 @@
+"""One attempt at an order on disk: its folder, who holds it, what came of it."""
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from tools.codex.factory.domain.identity import Digest, digest_of
+from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, Outcome, outcome_from
+from tools.codex.factory.errors import StorageError
+from tools.codex.factory.storage.run_directory import read_regular, storing
+
+OUTCOME = "outcome.json"
+DIFF = "DIFF.patch"
+STRAY = "stray.bundle"
+LOGS = "logs"
+HOME = "home"
+_LOCK = "lock"
+_TEMPORARY = "temporary"
+_MOST_OUTCOME_BYTES = 64 << 20
+
+
+class Attempt:
+    """A folder in which one attempt is made. Only its supervisor holds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def checkout(self) -> Path:
+        """Return where the checkout lies."""
+        return self.folder / CHECKOUT
+
+    @property
+    def outbox(self) -> Path:
+        """Return where a worker may leave its texts."""
+        return self.folder / OUTBOX
+
+    def make(self) -> None:
+        """Make the folder and what every attempt has; raise StorageError where that fails."""
+        with storing(str(self.folder)):
+            self.folder.mkdir(parents=True, mode=0o700)
+            for name in (OUTBOX, LOGS, HOME):
+                (self.folder / name).mkdir()
+
+    def held(self) -> int | None:
+        """Return an open file that holds this attempt, or None where another process does.
+
+        A supervisor inherits it: the attempt is held for as long as it lives.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with storing(str(self.folder / _LOCK)):
+            handle = os.open(self.folder / _LOCK, flags, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
+
+    def temporary(self) -> Path:
+        """Return a new folder for throw-away files, on a short path: sockets have no long ones."""
+        made = tempfile.mkdtemp(prefix="factory-")
+        (self.folder / _TEMPORARY).write_bytes(os.fsencode(made))
+        return Path(made)
+
+    def keep(self, outcome: Outcome, *, patch: bytes | None, stray: bytes) -> Digest:
+        """Write what came of the attempt, the outcome last; return its digest."""
+        if patch is not None:
+            _write(self.folder / DIFF, patch)
+        if stray:
+            _write(self.folder / STRAY, stray)
+        content = json.dumps(asdict(outcome), sort_keys=True).encode("ascii")
+        _write(self.folder / OUTCOME, content)
+        return digest_of(content)
+
+    def outcome(self, digest: Digest | None = None) -> Outcome | None:
+        """Return what came of the attempt, or None where it came to no end.
+
+        Raises StorageError where it is not what `digest` names, or cannot be read.
+        """
+        path = self.folder / OUTCOME
+        try:
+            content = read_regular(path, limit=_MOST_OUTCOME_BYTES)
+            if digest is not None and digest_of(content) != digest:
+                raise ValueError("it is not what the supervisor wrote")
+            return outcome_from(json.loads(content))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError) as error:
+            raise StorageError(
+                f"{str(path)!r} is unreadable: {error}", hint="remove it to try again"
+            ) from error
+
+    def patch(self, outcome: Outcome, *, limit: int) -> bytes | None:
+        """Return the captured DIFF.patch; raise StorageError where it is not what was captured."""
+        if outcome.patch is None:
+            return None
+        content = read_regular(self.folder / DIFF, limit=limit)
+        if digest_of(content) != outcome.patch:
+            raise StorageError(
+                f"{str(self.folder / DIFF)!r} is not what was captured",
+                hint="something wrote into the work root; find out what",
+            )
+        return content
+
+    def clear(self, remove_checkout: Callable[[Path], None], *, keep_checkout: bool) -> None:
+        """Remove all but, where asked, the checkout."""
+        with suppress(OSError):
+            temporary = Path(os.fsdecode((self.folder / _TEMPORARY).read_bytes()))
+            if temporary.name.startswith("factory-"):
+                remove_checkout(temporary)
+        if keep_checkout:
+            return
+        remove_checkout(self.checkout)
+        remove_checkout(self.folder)
+        with suppress(OSError):
+            self.folder.parent.rmdir()
+
+
+def attempts_in(folder: Path) -> dict[int, Attempt]:
+    """Return the attempts below the folder of one worker, by number."""
+    try:
+        names = [name for name in os.listdir(folder) if name.isdigit()]
+    except FileNotFoundError:
+        return {}
+    return {int(name): Attempt(folder / name) for name in sorted(names, key=int)}
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file beside, sync, rename."""
+    with storing(str(path)):
+        beside = path.with_name(f".{path.name}.new")
+        with suppress(FileNotFoundError):
+            beside.unlink()
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        beside.rename(path)

@@ -1,0 +1,79 @@
+"""The folder that checkouts lie in: where it is, and whether there is room."""
+
+import os
+from pathlib import Path
+
+from tools.codex.factory.domain.identity import RunId, digest_of
+from tools.codex.factory.errors import ConfigurationError, UnfitHost
+from tools.codex.factory.storage.run_directory import storing
+
+_BLOCK = 4096
+_SPARE_BYTES = 64 << 20
+_DIGEST_LENGTH = 12
+
+
+def work_root(setting: str, *, cache: str | None, home: str | None, start: Path) -> Path:
+    """Return the work root: `setting` from `start`, else the user's cache folder.
+
+    Raises ConfigurationError where it would lie below a repository: what runs in a checkout there
+    would find the files above it.
+    """
+    if setting:
+        root = start / setting
+    elif cache and os.path.isabs(cache):
+        root = Path(cache) / "factory"
+    elif home and os.path.isabs(home):
+        root = Path(home) / ".cache" / "factory"
+    else:
+        raise ConfigurationError(
+            "there is no home folder to keep checkouts in", hint="set work.root to a folder"
+        )
+    root = Path(os.path.realpath(root))
+    for above in (root, *root.parents):
+        if os.path.lexists(above / ".git"):
+            raise ConfigurationError(
+                f"work.root = {str(root)!r} lies in the repository {str(above)!r}",
+                hint="set work.root (FACTORY_WORK__ROOT) to a folder that is in no repository",
+            )
+    return root
+
+
+def run_folder(root: Path, git_dir: Path, run: RunId) -> Path:
+    """Return where the checkouts of a run lie; two repositories never share a folder."""
+    digest = digest_of(os.fsencode(git_dir.resolve()))[:_DIGEST_LENGTH]
+    return root / digest / run
+
+
+def make_work_root(root: Path) -> None:
+    """Make the work root, readable by its owner alone."""
+    with storing(str(root)):
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def on_disk(size: int) -> int:
+    """Return how many bytes a file of `size` takes, in blocks of the usual size."""
+    return (size + _BLOCK - 1) // _BLOCK * _BLOCK
+
+
+def check_room(root: Path, *, size: int, files: int) -> None:
+    """Raise UnfitHost where `size` bytes and `files` files do not fit below `root`."""
+    there = root
+    while not there.exists():
+        there = there.parent
+    state = os.statvfs(there)
+    free = state.f_bavail * state.f_frsize
+    if size + _SPARE_BYTES > free:
+        raise UnfitHost(
+            f"checkouts need {_shown(size)} in {str(root)!r}, and {_shown(free)} are free",
+            hint="free some, run fewer at a time (--jobs), or set work.root to a larger disk",
+        )
+    # File systems that make inodes as they go say that they have none.
+    if state.f_files and files > state.f_favail:
+        raise UnfitHost(
+            f"checkouts need {files} files in {str(root)!r}, and {state.f_favail} can be made",
+            hint="remove some, run fewer at a time (--jobs), or set work.root to another disk",
+        )
+
+
+def _shown(size: int) -> str:
+    return f"{size / (1 << 20):,.0f} MiB"
