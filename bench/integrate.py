@@ -22,9 +22,9 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.history import base_with, clone_of, disjoint, files_of, git, resolved, write_works
-from tools.codex.factory.host import take_host
 from tools.codex.factory.domain.identity import ObjectId
 from tools.codex.factory.domain.merge import merge
+from tools.codex.factory.host import take_host
 from tools.codex.factory.pipelines.record import RecordedRun, recorded_in
 from tools.codex.factory.pipelines.session import Session, session
 from tools.codex.factory.repository.objects import objects_of

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import Repo
+from tests.repository.checkouts import Ground, Site, a_ground, a_site
 from tools.codex.factory.repository.discovery import Base, UserRepository, base_of, repository_at
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.objects import Objects, objects_of
@@ -37,3 +38,28 @@ def objects(git: Git, store: Path) -> Iterator[Objects]:
     """Return a reader of the store."""
     with objects_of(git, store) as reader:
         yield reader
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """Return one small repository for all who only work in checkouts of it."""
+    script = """
+        mkdir -p src/deep/er docs
+        echo '# A small world' > README.md
+        seq 20 > src/app.txt
+        echo leaf > src/deep/er/leaf.txt
+        printf 'one\\ntwo\\nthree\\n' > docs/guide.txt
+        printf '#!/bin/sh\\nexit 0\\n' > run.sh
+        chmod +x run.sh
+        ln -s docs/guide.txt latest
+        git add -A
+        git commit -qm before --allow-empty
+        git commit -qm base --allow-empty
+    """
+    return a_ground(tmp_path_factory.mktemp("ground"), script)
+
+
+@pytest.fixture
+def site(ground: Ground, tmp_path: Path) -> Site:
+    """Return a fresh checkout of it."""
+    return a_site(ground, tmp_path)

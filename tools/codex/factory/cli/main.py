@@ -78,7 +78,9 @@ def _run(words: list[str]) -> int:
         host = take_host()
         # A run that is told to stop says so in its report, whoever tells it.
         for stop in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(stop, signal.default_int_handler)
+            # nohup means it: what is ignored stays so.
+            if signal.getsignal(stop) is not signal.SIG_IGN:
+                signal.signal(stop, signal.default_int_handler)
         color = not arguments.no_color and not host.variables.get("NO_COLOR")
         screen = Screen(json=arguments.json, color=color, level=arguments.log_level)
         return COMMANDS[arguments.command].run(Call(arguments=arguments, host=host, screen=screen))

@@ -101,6 +101,8 @@ class Outcome:
     stray: bool
     is_whole: bool
     is_dirty: bool
+    was_captured: bool
+    """Whether a capture was tried: what has no patch then cannot be captured."""
 
     @property
     def is_good(self) -> bool:
@@ -108,9 +110,14 @@ class Outcome:
         return self.how == "exited" and self.exit_code == 0
 
     @property
-    def is_final(self) -> bool:
-        """Return whether this is the worker's own end: nobody stopped it, and it was seen."""
-        return self.how not in ("stopped", "lost", "waiting")
+    def is_own(self) -> bool:
+        """Return whether this is the work's own end: nobody stopped it, and it was seen."""
+        return self.how not in ("stopped", "lost")
+
+    @property
+    def waits(self) -> bool:
+        """Return whether the checkout is made, and whoever works in it is not done."""
+        return self.how == "waiting" and not self.was_captured
 
 
 def order_from(said: dict[str, Any]) -> WorkOrder:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from tools.codex.factory.domain.path import ancestors
 from tools.codex.factory.domain.plan import SOURCES, PlanFile, WorkerEntry
-from tools.codex.factory.domain.scope import Lock, is_automation, lock
+from tools.codex.factory.domain.scope import Lock, is_always_denied, is_automation, lock
 
 PROGRAM = "factory-rehearsal"
 """What the built-in worker is called in a sealed plan; where it lies differs from host to host."""
@@ -22,20 +22,21 @@ def built_in_plan() -> PlanFile:
     return PlanFile(schema_version=1, title="Rehearsal", workers=workers)
 
 
-def rehearsed(file: PlanFile, files: Collection[str]) -> PlanFile:
+def rehearsed(file: PlanFile, files: Collection[str], *, runs_root: str | None) -> PlanFile:
     """Return `file` with the built-in worker for every worker; `files` are those of the base."""
-    return file.model_copy(
-        update={"workers": tuple(_rehearsed(entry, files) for entry in file.workers)}
-    )
+    workers = tuple(_rehearsed(entry, files, runs_root) for entry in file.workers)
+    return file.model_copy(update={"workers": workers})
 
 
-def _rehearsed(entry: WorkerEntry, files: Collection[str]) -> WorkerEntry:
+def _rehearsed(entry: WorkerEntry, files: Collection[str], runs_root: str | None) -> WorkerEntry:
     held = lock(entry.allow, entry.deny, entry.shared)
     path = next(
         (
             path
             for pattern in entry.allow
-            if (path := _path(pattern, entry.id)) is not None and _is_free(path, held, files)
+            if (path := _path(pattern, entry.id)) is not None
+            and _is_free(path, held, files)
+            and not is_always_denied(path, runs_root)
         ),
         None,
     )

@@ -97,6 +97,15 @@ def sensitive(change: Change) -> str | None:
 
 
 @functools.lru_cache(maxsize=65536)
+def is_always_denied(path: str, runs_root: str | None) -> bool:
+    """Return whether no worker may write `path`, whatever its lock says."""
+    return _in_runs_root(path, runs_root) or any(opens_git(part) for part in path.split("/"))
+
+
+def _in_runs_root(path: str, runs_root: str | None) -> bool:
+    return runs_root is not None and (path == runs_root or path.startswith(runs_root + "/"))
+
+
 def is_automation(path: str) -> bool:
     """Return whether `path` defines what runs on its own: CI, hooks."""
     return _AUTOMATION.match(path)
@@ -120,7 +129,7 @@ def _path_findings(
     granted: frozenset[str],
 ) -> list[Finding]:
     path, subject = change.path, _subject(worker, change.path)
-    if runs_root is not None and (path == runs_root or path.startswith(runs_root + "/")):
+    if _in_runs_root(path, runs_root):
         return [
             blocking(
                 Code.SCOPE_ALWAYS_DENIED,

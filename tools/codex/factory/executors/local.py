@@ -14,13 +14,24 @@ from typing import Literal
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import Digest
 from tools.codex.factory.domain.order import Outcome, WorkOrder
-from tools.codex.factory.errors import FactoryError, StorageError, UnfitHost
+from tools.codex.factory.errors import StorageError, UnfitHost
+from tools.codex.factory.executors.supervisor import CLEAR
 from tools.codex.factory.process.attended import Attended
-from tools.codex.factory.process.tree import end_all, marked
+from tools.codex.factory.process.tree import (
+    Process,
+    adopt_orphans,
+    children,
+    descendants_of,
+    end_others,
+    reap,
+    workers_of,
+)
 from tools.codex.factory.storage.attempt import Attempt
+from tools.codex.factory.storage.run_directory import read_regular
 
 MARK = "FACTORY_ATTEMPT"
-_ERRORS = "supervisor.log"
+_STEPS = ("checkout", "setup", "work")
+_MOST_COMPLAINT_BYTES = 1 << 20
 _WAIT_SECONDS = 0.1
 
 
@@ -38,7 +49,9 @@ class Said:
 class _Running:
     order: WorkOrder
     child: Attended
-    digest: Digest | None = None
+    errors: str
+    settled: bool = False
+    """Whether its outcome was heard: it waits to be told what becomes of the attempt."""
 
 
 class Local:
@@ -56,8 +69,12 @@ class Local:
         self._waiting: deque[WorkOrder] = deque()
         self._running: dict[int, _Running] = {}
         self._selector = selectors.DefaultSelector()
+        self._strangers: set[int] = set()
 
     def __enter__(self) -> "Local":
+        # What a killed supervisor leaves behind comes to us; what was ours before is not that.
+        adopt_orphans()
+        self._strangers = set(children())
         return self
 
     def __exit__(
@@ -72,21 +89,39 @@ class Local:
             running.child.ended()
         self._running.clear()
         self._selector.close()
+        adopt_orphans(adopting=False)
 
     def submit(self, order: WorkOrder) -> None:
         """Let `order` be carried out when a job is free."""
         self._waiting.append(order)
 
+    def release(self, order: WorkOrder, *, clear: bool) -> None:
+        """Let go of an order whose outcome was heard; `clear`: its folder is removed meanwhile."""
+        for running in self._running.values():
+            if running.order is order and clear:
+                running.child.tell(CLEAR)
+
     def news(self) -> Iterator[Said]:
-        """Yield what happens, until nothing is submitted or running any more."""
+        """Yield what happens, until nothing is submitted or running any more.
+
+        Whoever hears an outcome may release its order; else the order's folder stays.
+        """
         while self._waiting or self._running:
-            while self._waiting and len(self._running) < self._jobs:
-                self._begin(self._waiting.popleft())
+            while self._waiting and self._busy() < self._jobs:
+                yield from self._begin(self._waiting.popleft())
             yield from self._heard()
 
-    def _begin(self, order: WorkOrder) -> None:
+    def _busy(self) -> int:
+        return sum(not running.settled for running in self._running.values())
+
+    def _begin(self, order: WorkOrder) -> Iterator[Said]:
         attempt = Attempt(Path(order.folder))
-        handle = attempt.held()
+        try:
+            handle = attempt.held()
+            errors, name = attempt.complaints()
+        except StorageError as error:
+            yield Said(order=order, kind="outcome", outcome=_lost(order, str(error)))
+            return
         if handle is None:
             raise StorageError(
                 f"another process works in {order.folder!r}", hint="wait until it ends"
@@ -96,7 +131,7 @@ class Local:
                 self._command,
                 env=self._environment,
                 cwd=attempt.folder,
-                errors=attempt.folder / _ERRORS,
+                errors=errors,
                 inherited=(handle,),
             )
         except OSError as error:
@@ -106,44 +141,65 @@ class Local:
             ) from error
         finally:
             os.close(handle)
-        self._running[child.fileno()] = _Running(order, child)
+            os.close(errors)
+        self._running[child.fileno()] = _Running(order, child, name)
         self._selector.register(child.fileno(), selectors.EVENT_READ)
         child.tell(json.dumps(asdict(order)).encode("ascii"))
 
     def _heard(self) -> Iterator[Said]:
-        for key, _ in self._selector.select():
+        for key, _ in self._selector.select() if self._running else ():
             running = self._running[key.fd]
             lines, more = running.child.heard()
             for line in lines:
-                said = json.loads(line)
-                if said["said"] == "outcome":
-                    running.digest = Digest(said["sha256"])
-                else:
-                    step = said.get("step", "")
-                    yield Said(order=running.order, kind=said["said"], step=step)
+                yield from self._said(running, line)
             if not more:
                 yield from self._over(key.fd)
 
+    def _said(self, running: _Running, line: bytes) -> Iterator[Said]:
+        """Yield what a line means. One that means nothing is not the supervisor's."""
+        try:
+            said = json.loads(line)
+            kind, step, digest = said["said"], said.get("step", ""), said.get("sha256", "")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return
+        if kind == "outcome":
+            yield from self._outcome(running, Digest(str(digest)))
+        elif kind in _STEPS:
+            yield Said(order=running.order, kind=kind, step=str(step))
+
+    def _outcome(self, running: _Running, digest: Digest) -> Iterator[Said]:
+        try:
+            outcome = Attempt(Path(running.order.folder)).outcome(digest)
+        except StorageError:
+            outcome = None
+        if outcome is not None and not running.settled:
+            running.settled = True
+            yield Said(order=running.order, kind="outcome", outcome=outcome)
+            running.child.let_go()
+
     def _over(self, handle: int) -> Iterator[Said]:
-        """Take what came of an order whose supervisor has ended, or let it be captured again."""
+        """Go on after the end of a supervisor; what one left that was killed is captured anew."""
         running = self._running.pop(handle)
         self._selector.unregister(handle)
         code = running.child.ended()
         order = running.order
-        try:
-            outcome = Attempt(Path(order.folder)).outcome(running.digest)
-        except StorageError:
-            outcome = None
-        if outcome is not None and running.digest is not None:
-            yield Said(order=order, kind="outcome", outcome=outcome)
+        if running.settled:
             return
-        end_all(
-            lambda: marked(f"{MARK}={order.folder}".encode()), grace_seconds=0, reap=lambda: None
-        )
-        if order.is_lost or not order.captures:
-            yield Said(order=order, kind="outcome", outcome=_lost(order, code))
+        self._end_orphans(order)
+        if order.is_lost or not order.captures or not Path(order.folder).is_dir():
+            yield Said(order=order, kind="outcome", outcome=_lost(order, _told(running, code)))
         else:
             self._waiting.append(replace(order, makes=False, steps=(), is_lost=True))
+
+    def _end_orphans(self, order: WorkOrder) -> None:
+        """End what a killed supervisor left: our new children, and all that bears its mark."""
+        known = self._strangers | {running.child.pid for running in self._running.values()}
+
+        def left() -> list[Process]:
+            ours = descendants_of(set(children()) - known)
+            return [*ours, *workers_of(_mark(order.folder), Path(order.folder))]
+
+        end_others(left, reap=lambda: reap(set(children()) - known))
 
 
 def await_free(attempt: Attempt) -> Iterator[None]:
@@ -154,19 +210,34 @@ def await_free(attempt: Attempt) -> Iterator[None]:
     os.close(handle)
 
 
-def _lost(order: WorkOrder, code: int) -> Outcome:
-    said = ""
-    try:
-        content = (Path(order.folder) / _ERRORS).read_text("utf-8", "replace").strip()
-        said = content.splitlines()[-1] if content else ""
-    except (OSError, FactoryError):
-        pass
+def end_workers(attempt: Attempt) -> None:
+    """End what still works in an attempt whose supervisor is gone."""
+    folder = attempt.folder
+    end_others(lambda: workers_of(_mark(str(folder)), folder), reap=lambda: None)
+
+
+def _mark(folder: str) -> bytes:
+    return os.fsencode(f"{MARK}={folder}")
+
+
+def _told(running: _Running, code: int) -> str:
+    """Return how a supervisor ended, and the last that it said."""
     ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+    try:
+        path = Path(running.order.folder) / running.errors
+        content = read_regular(path, limit=_MOST_COMPLAINT_BYTES).decode("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError, StorageError):
+        return ended
+    lines = content.strip().splitlines()
+    return f"{ended}: {lines[-1]}" if lines else ended
+
+
+def _lost(order: WorkOrder, how: str) -> Outcome:
     finding: Finding = blocking(
         Code.WORKER_LOST,
         f"{order.name}: supervisor",
-        f"its supervisor ended without an answer ({ended}){': ' + said if said else ''}",
-        f"the attempt is kept in {order.folder}",
+        f"its supervisor ended without an answer ({how})",
+        f"what is left of the attempt is in {order.folder}",
     )
     return Outcome(
         how="lost",
@@ -180,4 +251,5 @@ def _lost(order: WorkOrder, code: int) -> Outcome:
         stray=False,
         is_whole=False,
         is_dirty=False,
+        was_captured=True,
     )

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tools.codex.factory.domain.finding import Code, Finding, blocking, note
@@ -21,15 +22,20 @@ from tools.codex.factory.domain.order import (
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.host import Host, take_host
 from tools.codex.factory.process.lifeline import Lifeline
-from tools.codex.factory.process.tree import adopt_orphans
+from tools.codex.factory.process.tree import adopt_orphans, keep_to_itself
 from tools.codex.factory.process.watched import Limits, Watched, watched
 from tools.codex.factory.repository.capture import Captured, capture, dirt
-from tools.codex.factory.repository.checkout import Fresh, make_checkout, remove_checkout
+from tools.codex.factory.repository.checkout import (
+    Fresh,
+    is_checkout_folder,
+    make_checkout,
+    remove_checkout,
+)
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.subject import Subject
-from tools.codex.factory.storage.attempt import HOME, LOGS, Attempt
+from tools.codex.factory.storage.attempt import HOME, Attempt
 
-WORD = "_supervisor"
+CLEAR = b"clear"
 _MOST_NAMED = 5
 _NOTHING = Captured(None, (), b"", False)
 
@@ -41,6 +47,7 @@ def serve() -> int:
     line = _line(0)
     if not line:
         return 0
+    keep_to_itself()
     adopt_orphans()
     lifeline = Lifeline(0)
     order = order_from(json.loads(line))
@@ -49,6 +56,8 @@ def serve() -> int:
     outcome, captured = run.carried_out()
     digest = attempt.keep(outcome, patch=captured.patch, stray=captured.stray)
     _say("outcome", sha256=digest)
+    if lifeline.word() == CLEAR + b"\n":
+        attempt.clear(remove_checkout)
     return 0
 
 
@@ -66,6 +75,7 @@ class _Run:
         self._logs: list[Log] = []
         self._findings: list[Finding] = []
         self._dirt: tuple[str, ...] = ()
+        self._was_captured = False
 
     def carried_out(self) -> tuple[Outcome, Captured]:
         """Make the checkout, run the steps, capture."""
@@ -76,6 +86,7 @@ class _Run:
             self._run_steps()
         captured = _NOTHING
         if order.captures:
+            self._was_captured = True
             captured = capture(self._git, self._subject(), scratch=self._attempt.folder)
         return self._outcome(captured), captured
 
@@ -115,11 +126,15 @@ class _Run:
         order = self._order
         home = {"HOME": str(self._attempt.folder / HOME)} if order.home else {}
         names = (f"{step.name}.stdout.log", f"{step.name}.stderr.log")
-        folder = self._attempt.folder / LOGS
+        checkout = self._attempt.checkout
+        if not is_checkout_folder(checkout):
+            # A setup can put a link there; what is behind it is none of ours.
+            return self._gone(step)
+        folder = self._attempt.log_folder()
         done = watched(
             step.argv,
             env={**order.environment, **home, "TMPDIR": str(temporary)},
-            cwd=self._attempt.checkout,
+            cwd=checkout,
             limits=Limits(
                 wall_seconds=step.wall_seconds,
                 idle_seconds=step.idle_seconds,
@@ -142,6 +157,11 @@ class _Run:
             message = f"{ended.survivors} processes that it started could not be ended"
             hint = "they belong to another user, or sleep in the kernel; look for them"
             self._add(Code.WORKER_PROCESSES_LEFT, step.name, message, hint)
+        return ended
+
+    def _gone(self, step: Step) -> StepEnded:
+        ended = replace(_unbegun(step, "not_started"), reason="the checkout is gone, or is a link")
+        self._ended.append(ended)
         return ended
 
     def _goes_on(self, step: Step, ended: StepEnded) -> bool:
@@ -193,6 +213,7 @@ class _Run:
             stray=bool(captured.stray),
             is_whole=captured.is_whole,
             is_dirty=bool(self._dirt),
+            was_captured=self._was_captured,
         )
 
     def _deciding(self) -> StepEnded:

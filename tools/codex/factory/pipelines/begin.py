@@ -96,7 +96,7 @@ def _roomy(ground: Session, request: Request, file: PlanFile, base: Base) -> Pla
     root = root_of(ground)
     heavy = weight(ground.git, ground.repository.git_dir, base.commit, on_disk)
     if request.dry_run:
-        file = rehearsed(file, heavy.paths)
+        file = rehearsed(file, heavy.paths, runs_root=ground.runs_root_in_repository)
     kept = sum(entry.source == "external" for entry in file.workers)
     running = sum(entry.source == "command" for entry in file.workers)
     work = ground.settings.config.work

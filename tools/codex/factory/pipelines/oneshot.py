@@ -154,7 +154,7 @@ def _worked(
             record=record,
         )
         if any(entry.source in WORKED for entry in run.plan.workers):
-            with site(ground, run.directory.run) as where:
+            with site(ground, run.directory) as where:
                 about = Launch(
                     run=run.directory,
                     plan=run.plan,

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tools.codex.factory.domain.identity import RunId
+from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.executors import rehearsal
 from tools.codex.factory.executors.local import Local
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import shallow_of
 from tools.codex.factory.stages.order import Site
+from tools.codex.factory.storage.run_directory import MANIFEST, RunDirectory
 from tools.codex.factory.storage.work_root import make_work_root, run_folder, work_root
 from tools.codex.factory.wiring import own_environment, supervisor_command
 
@@ -30,7 +31,7 @@ def root_of(ground: Session) -> Path:
 
 
 @contextmanager
-def site(ground: Session, run: RunId) -> Iterator[Site]:
+def site(ground: Session, run: RunDirectory) -> Iterator[Site]:
     """Yield where the run's workers work; left, whatever ran there has ended and was captured."""
     root = root_of(ground)
     make_work_root(root)
@@ -40,7 +41,8 @@ def site(ground: Session, run: RunId) -> Iterator[Site]:
         environment=own_environment(ground.host.variables),
         jobs=work.jobs,
     )
-    folder = run_folder(root, ground.repository.git_dir, run)
+    manifest = digest_of(run.read(MANIFEST))
+    folder = run_folder(root, ground.repository.git_dir, run.run, manifest)
     with place:
         yield Site(
             folder=folder,

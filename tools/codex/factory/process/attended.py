@@ -16,22 +16,26 @@ class Attended:
         *,
         env: Mapping[str, str],
         cwd: Path,
-        errors: Path,
+        errors: int,
         inherited: Sequence[int],
     ) -> None:
-        """Start `argv`; what it says on stderr goes to `errors`. Raises OSError."""
-        with errors.open("wb") as stderr:
-            self._child = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env=env,
-                cwd=cwd,
-                pass_fds=inherited,
-                start_new_session=True,
-            )
+        """Start `argv`; what it says on stderr goes to the open file `errors`. Raises OSError."""
+        self._child = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=env,
+            cwd=cwd,
+            pass_fds=inherited,
+            start_new_session=True,
+        )
         self._rest = b""
+
+    @property
+    def pid(self) -> int:
+        """Return the child's number."""
+        return self._child.pid
 
     def fileno(self) -> int:
         """Return what is readable when the child has said something, or ended."""

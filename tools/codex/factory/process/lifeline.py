@@ -1,6 +1,7 @@
 """How a process of ours learns that it must stop: whoever started it is gone, or says so."""
 
 import os
+import select
 import signal
 from contextlib import suppress
 from types import FrameType
@@ -26,6 +27,17 @@ class Lifeline:
     def handles(self) -> tuple[int, int]:
         """Return what to wait on beside other things: readable once there is news."""
         return (self._handle, self._awake)
+
+    def word(self) -> bytes:
+        """Wait for what the other end says, and return it; b"" once it is time to stop."""
+        while not self._cut:
+            select.select(self.handles, [], [])
+            with suppress(BlockingIOError):
+                said = os.read(self._handle, 4096)
+                self._cut = said == b""
+                return said
+            self.is_cut()
+        return b""
 
     def is_cut(self) -> bool:
         """Return whether it is time to stop."""

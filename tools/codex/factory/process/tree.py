@@ -5,16 +5,18 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PROC = "/proc"
 _PAUSE_SECONDS = 0.01
 _MOST_KILL_SECONDS = 10.0
+_ROUNDS_PER_LIST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,9 @@ class Process:
 
     pid: int
     parent: int
-    session: int
     started: int
-    zombie: bool
+    is_over: bool
+    """Whether nothing of it runs any more: a process can outlive its first thread."""
 
 
 def die_with_parent() -> None:
@@ -33,12 +35,17 @@ def die_with_parent() -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def adopt_orphans() -> None:
+def adopt_orphans(*, adopting: bool = True) -> None:
     """Become the parent of every descendant whose own parent ends (Linux; else nothing).
 
     Without it, what daemonised would belong to the first process of the host, and be lost.
     """
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(_PR_SET_CHILD_SUBREAPER, int(adopting))
+
+
+def keep_to_itself() -> None:
+    """Keep other processes of the same user out of this one's open files (Linux; not from root)."""
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def descendants() -> list[Process]:
@@ -46,60 +53,94 @@ def descendants() -> list[Process]:
     return _below(os.getpid(), processes())
 
 
+def descendants_of(pids: Collection[int]) -> list[Process]:
+    """Return the processes `pids`, and every one below them."""
+    among = processes() if pids else []
+    return [one for one in among if one.pid in pids] + [
+        below for pid in pids for below in _below(pid, among)
+    ]
+
+
+def reap(pids: Iterable[int]) -> None:
+    """Collect those of our children `pids` that have ended."""
+    for pid in pids:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
 def processes() -> list[Process]:
     """Return every process that the kernel shows; none where there is no /proc."""
     found = []
     with suppress(FileNotFoundError):
         for name in os.listdir(_PROC):
-            if name.isdigit():
-                with suppress(OSError, ValueError):
+            if name.isdecimal():
+                with suppress(OSError, ValueError, IndexError):
                     found.append(_seen(int(name)))
     return found
 
 
-def marked(marker: bytes) -> list[Process]:
-    """Return every process whose environment holds the line `marker`."""
+def workers_of(mark: bytes, folder: Path) -> list[Process]:
+    """Return every process whose environment holds the line `mark`, or that stands in `folder`."""
+    below = f"{folder}/"
     found = []
     for process in processes():
+        if process.pid == os.getpid():
+            continue
+        here = Path(f"{_PROC}/{process.pid}")
         with suppress(OSError):
-            said = Path(f"{_PROC}/{process.pid}/environ").read_bytes().split(b"\0")
-            if marker in said and process.pid != os.getpid():
+            stands = f"{os.readlink(here / 'cwd')}/".startswith(below)
+            if stands or mark in (here / "environ").read_bytes().split(b"\0"):
                 found.append(process)
     return found
 
 
-def end_all(
-    among: Callable[[], Iterable[Process]], *, grace_seconds: float, reap: Callable[[], None]
-) -> int:
-    """End every process that `among` names: TERM, after the grace KILL; return how many are left.
+def end_descendants(*, grace_seconds: float, reap: Callable[[], bool]) -> int:
+    """End every process below this one: TERM, after the grace KILL; return how many are left.
 
-    `reap` collects the zombies. What is left cannot be ended: it sleeps in the kernel, or belongs
-    to another user.
+    `reap` collects zombies, and returns whether a child is left: only the kernel knows for sure.
+    What is left cannot be ended: it sleeps in the kernel, or belongs to another user.
     """
-    _send(_alive(among), signal.SIGTERM)
+    if not reap():
+        return 0
+    _send(descendants(), signal.SIGTERM)
     until = time.monotonic() + grace_seconds
-    while left := _alive_after(among, reap):
-        if time.monotonic() > until:
-            break
+    while reap() and time.monotonic() < until:
         time.sleep(_PAUSE_SECONDS)
     until = time.monotonic() + _MOST_KILL_SECONDS
-    while left and time.monotonic() < until:
-        # Stopped first: what forks faster than it is listed would always have a child to spare.
-        _send(left, signal.SIGSTOP)
-        _send(_alive(among), signal.SIGKILL)
-        left = _alive_after(among, reap)
-        if left:
-            time.sleep(_PAUSE_SECONDS)
-    return len(left)
+    rounds = 0
+    while reap() and time.monotonic() < until:
+        if rounds % _ROUNDS_PER_LIST == 0:
+            # Stopped first: what forks faster than it is listed would have a child to spare.
+            found = descendants()
+            _send(found, signal.SIGSTOP)
+            _send(found, signal.SIGKILL)
+        for pid in children():
+            # A child of ours keeps its number until it is reaped. What hops from fork to fork is
+            # ours at every hop, and there is little time to meet it.
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        rounds += 1
+    return sum(not process.is_over for process in descendants()) if reap() else 0
 
 
-def _alive_after(among: Callable[[], Iterable[Process]], reap: Callable[[], None]) -> list[Process]:
-    reap()
-    return _alive(among)
+def end_others(among: Callable[[], Iterable[Process]], *, reap: Callable[[], None]) -> None:
+    """Kill every process that `among` names, which are not all below this one."""
+    until = time.monotonic() + _MOST_KILL_SECONDS
+    while left := [process for process in among() if not process.is_over]:
+        _send(left, signal.SIGKILL)
+        reap()
+        if time.monotonic() > until:
+            return
+        time.sleep(_PAUSE_SECONDS)
 
 
-def _alive(among: Callable[[], Iterable[Process]]) -> list[Process]:
-    return [process for process in among() if not process.zombie]
+def children() -> list[int]:
+    """Return the direct children of this process, as fast as they can be had."""
+    try:
+        said = Path(f"{_PROC}/self/task/{os.getpid()}/children").read_bytes()
+    except OSError:
+        return [one.pid for one in processes() if one.parent == os.getpid()]
+    return [int(pid) for pid in said.split()]
 
 
 def _send(targets: Iterable[Process], number: signal.Signals) -> None:
@@ -132,7 +173,8 @@ def _send_one(process: Process, number: signal.Signals) -> None:
 def _seen(pid: int) -> Process:
     # The name stands in brackets, and may hold anything, brackets too.
     fields = Path(f"{_PROC}/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0] in (b"Z", b"X"))
+    is_over = fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
+    return Process(pid, int(fields[1]), int(fields[19]), is_over)
 
 
 def _below(pid: int, among: Iterable[Process]) -> list[Process]:

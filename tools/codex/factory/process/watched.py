@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Literal
 
 from tools.codex.factory.process.lifeline import Lifeline
 from tools.codex.factory.process.log import CappedLog
-from tools.codex.factory.process.tree import descendants, die_with_parent, end_all
+from tools.codex.factory.process.tree import die_with_parent, end_descendants
 
 How = Literal["exited", "signalled", "timed_out", "idle", "stopped", "not_started"]
 _CHUNK = 1 << 16
@@ -70,7 +71,7 @@ def watched(
         try:
             child = _started(argv, env, cwd)
         except OSError as error:
-            return _not_started(argv[0], cwd, error)
+            return _not_started(argv[0], env, cwd, error)
         watch = _Watch(child, limits, lifeline, stdout, stderr)
         how = watch.until_it_ends(begun)
         survivors = watch.end(how)
@@ -142,9 +143,7 @@ class _Watch:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
-        left = end_all(
-            descendants, grace_seconds=self._limits.grace_seconds, reap=self._drain_and_reap
-        )
+        left = end_descendants(grace_seconds=self._limits.grace_seconds, reap=self._drain_and_reap)
         self._drain_and_reap()
         self._selector.close()
         for pipe in self._pipes:
@@ -166,8 +165,11 @@ class _Watch:
                 if not content:
                     self._selector.unregister(key.fileobj)
 
-    def _drain_and_reap(self) -> None:
-        """Read on, or a child that writes as it ends would wait for us; then collect zombies."""
+    def _drain_and_reap(self) -> bool:
+        """Read on, or a child that writes as it ends would wait for us; then collect zombies.
+
+        Returns whether a child is left.
+        """
         for key in list(self._selector.get_map().values()):
             # Rounds are counted: a flood has no end.
             for _ in range(_MOST_ROUNDS if isinstance(key.data, CappedLog) else 0):
@@ -177,10 +179,13 @@ class _Watch:
                     if content:
                         continue
                 break
-        with suppress(ChildProcessError):
+        try:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self._child.pid:
                     self._child.returncode = os.waitstatus_to_exitcode(ended[1])
+        except ChildProcessError:
+            return False
+        return True
 
 
 def _started(argv: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> "subprocess.Popen[bytes]":
@@ -196,10 +201,10 @@ def _started(argv: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> "subpr
     )
 
 
-def _not_started(program: str, cwd: Path, error: OSError) -> Watched:
+def _not_started(program: str, env: Mapping[str, str], cwd: Path, error: OSError) -> Watched:
     if not cwd.is_dir():
         reason = "the checkout is gone"
-    elif isinstance(error, FileNotFoundError) and "/" not in program:
+    elif isinstance(error, FileNotFoundError) and not _is_there(program, env):
         reason = f"program {program!r} is not on PATH"
     elif isinstance(error, FileNotFoundError):
         reason = f"program {program!r} is not there, or what its first line names is not"
@@ -214,6 +219,10 @@ def _not_started(program: str, cwd: Path, error: OSError) -> Watched:
         truncated=(False, False),
         reason=reason,
     )
+
+
+def _is_there(program: str, env: Mapping[str, str]) -> bool:
+    return "/" in program or shutil.which(program, path=env.get("PATH", os.defpath)) is not None
 
 
 def _pid_handle(pid: int) -> int | None:

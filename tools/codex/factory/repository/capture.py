@@ -1,26 +1,32 @@
 """What a checkout really holds, as a diff from the base, whatever state a worker left it in."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.domain.finding import Code, Finding, note
-from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.errors import FactoryError, RepositoryError
 from tools.codex.factory.repository.checkout import is_checkout_folder
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.listing import (
     Lens,
+    Row,
+    base_rows,
     ignored,
+    ignored_among,
     lens,
     listing,
 )
-from tools.codex.factory.repository.own_git import GitReplaced, OwnGit, own_git
+from tools.codex.factory.repository.loan import loan
+from tools.codex.factory.repository.own_git import GitReplaced, GitUnreadable, OwnGit, own_git
 from tools.codex.factory.repository.staged import NOTHING, Staged, staged
 from tools.codex.factory.repository.stray import NO_STRAY, Stray, stray_commits
 from tools.codex.factory.repository.subject import Subject, found_at, shown_path
-from tools.codex.factory.repository.survey import surveyed
-from tools.codex.factory.repository.taking import fit, restore_untouched, take
+from tools.codex.factory.repository.survey import Survey, surveyed
+from tools.codex.factory.repository.taking import GITLINK, Fit, fit, take, untouched_among
 
 _DIFF = (
     "diff-index", "--cached", "--binary", "--full-index", "--no-renames", "--no-ext-diff",
@@ -56,29 +62,40 @@ def capture(git: Git, subject: Subject, *, scratch: Path) -> Captured:
 
 
 def dirt(git: Git, subject: Subject, *, scratch: Path) -> tuple[str, ...]:
-    """Return the paths that differ from the base, quoted and sorted; ignored ones aside."""
-    surveyed(subject.checkout)
+    """Return the paths that differ from the base, quoted and sorted; ignored ones aside.
+
+    Raises RepositoryError where the checkout is none any more.
+    """
+    if not is_checkout_folder(subject.checkout):
+        raise RepositoryError("the checkout is gone, or is a link")
+    survey = surveyed(subject.checkout)
     with _lens(git, subject, scratch) as through:
+        _refuse_astray(through, survey)
         said = listing(through)
-    return tuple(sorted(shown_path(path) for path in (*said.changed, *said.new, *said.nested)))
+        tree = base_rows(through)
+        modes = {path: tree[path].mode for path in said.changed if path in tree}
+        seen = {*said.changed, *said.new}
+        same = untouched_among(through, subject, modes, tree, seen=seen)
+    return tuple(
+        sorted(shown_path(p) for p in (*(said.changed - same.keys()), *said.new, *said.nested))
+    )
 
 
 def _captured(git: Git, subject: Subject, scratch: Path) -> Captured:
+    survey = surveyed(subject.checkout)
     findings = [
         found_at(subject, Code.CAPTURE_SPECIAL_FILE, "a pipe or device that git would open", path)
-        for path in surveyed(subject.checkout)
+        for path in survey.removed
     ]
     own = _own_git(subject, findings)
     with _lens(git, subject, scratch) as through:
+        _refuse_astray(through, survey)
+        tree = base_rows(through)
         said = listing(through)
-        findings += [
-            found_at(subject, Code.CAPTURE_NESTED_REPOSITORY, "a repository of its own", path)
-            for path in said.nested
-        ]
-        beside = _staged(through, subject, own, findings)
-        paths = fit(subject, said, beside, findings)
-        take(through, subject, paths, beside)
-        restore_untouched(through, subject)
+        beside = _staged(through, subject, own, tree, findings)
+        taken = fit(through, subject, said, beside, own, tree, findings)
+        findings += _repositories(through, subject, survey, tree, taken)
+        take(through, subject, taken, tree)
         findings += _filtered(through, subject)
         patch = through.read(*_DIFF, subject.base)
         if len(patch) > subject.limits.patch_bytes:
@@ -88,14 +105,39 @@ def _captured(git: Git, subject: Subject, scratch: Path) -> Captured:
         stray = _stray(through, subject, own, findings)
     is_whole = not any(finding.blocks for finding in findings)
     if left_out:
-        findings.append(
-            note(
-                Code.CAPTURE_LEFT_OUT,
-                f"{subject.name}: checkout",
-                f"{left_out} ignored paths are in no bundle",
-            )
-        )
+        message = f"{left_out} ignored paths are in no bundle"
+        findings.append(note(Code.CAPTURE_LEFT_OUT, f"{subject.name}: checkout", message))
     return Captured(patch, tuple(findings), stray.bundle, is_whole)
+
+
+def _refuse_astray(through: Lens, survey: Survey) -> None:
+    """Raise RepositoryError where git would follow a nested repository out of the checkout."""
+    astray = sorted(set(survey.astray) - ignored_among(through, survey.astray))
+    if astray:
+        named = ", ".join(shown_path(path) for path in astray[:_MOST_NAMED])
+        raise RepositoryError(f"the git directory of {named} leads out of the checkout")
+
+
+def _repositories(
+    through: Lens, subject: Subject, survey: Survey, tree: Mapping[bytes, Row], taken: Fit
+) -> Iterable[Finding]:
+    """Yield a finding for each repository below the top: what it holds is in no bundle."""
+    links = {path for path, row in tree.items() if row.mode == GITLINK}
+    filled = {path for path in survey.nested if path.rstrip(b"/") in links}
+    others = set(survey.nested) - filled
+    for path in sorted(others - ignored_among(through, others)):
+        message = "a repository of its own"
+        yield found_at(subject, Code.CAPTURE_NESTED_REPOSITORY, message, path)
+    for path in sorted(filled):
+        message = "a submodule was filled; what was done in it is in no bundle"
+        yield note(Code.CAPTURE_LEFT_OUT, f"{subject.name}: {shown_path(path)}", message)
+    for path in sorted(links - {path.rstrip(b"/") for path in filled}):
+        if any(one.startswith(path + b"/") for one in taken.there):
+            continue
+        folder = os.path.join(os.fsencode(subject.checkout), path)
+        if os.path.isdir(folder) and not os.path.islink(folder) and os.listdir(folder):
+            message = "files in the folder of a submodule, where git keeps none"
+            yield found_at(subject, Code.CAPTURE_NESTED_REPOSITORY, message, path)
 
 
 def _lens(git: Git, subject: Subject, scratch: Path) -> AbstractContextManager[Lens]:
@@ -112,27 +154,34 @@ def _lens(git: Git, subject: Subject, scratch: Path) -> AbstractContextManager[L
 
 def _own_git(subject: Subject, findings: list[Finding]) -> OwnGit | None:
     try:
-        return own_git(subject.checkout)
+        return own_git(subject.checkout, loan(subject.store / "objects"))
     except FileNotFoundError:
         message = "the worker removed its git directory; commits in it are gone"
         findings.append(note(Code.CAPTURE_GIT_GONE, f"{subject.name}: .git", message))
     except GitReplaced:
         message = "the worker's git directory is not its own any more; nothing in it is read"
         findings.append(found_at(subject, Code.CAPTURE_GIT_REPLACED, message, b".git"))
-    except OSError as error:
-        message = f"the worker's git directory cannot be read: {error.strerror}"
+    except (GitUnreadable, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        message = f"the worker's git directory cannot be read: {reason}"
         findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
     return None
 
 
-def _staged(through: Lens, subject: Subject, own: OwnGit | None, findings: list[Finding]) -> Staged:
+def _staged(
+    through: Lens,
+    subject: Subject,
+    own: OwnGit | None,
+    tree: Mapping[bytes, Row],
+    findings: list[Finding],
+) -> Staged:
     if own is None:
         return NOTHING
     made = subject.fresh.index if subject.fresh is not None else None
     try:
-        beside = staged(through, own, made=made, base=subject.base)
+        beside = staged(through, own, made=made, base=subject.base, tree=tree)
     except FactoryError as error:
-        message = f"the worker's index or HEAD cannot be read: {error}"
+        message = f"the worker's index or HEAD cannot be read: {_told(through, error)}"
         findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
         return NOTHING
     findings += [
@@ -164,19 +213,32 @@ def _stray(through: Lens, subject: Subject, own: OwnGit | None, findings: list[F
     if own is None:
         return NO_STRAY
     try:
-        stray = stray_commits(through, own, base=subject.base, shallow=subject.shallow)
-    except FactoryError as error:
-        message = f"commits on other refs cannot be kept: {error}"
+        stray = stray_commits(
+            through,
+            own,
+            base=subject.base,
+            shallow=subject.shallow,
+            limit=subject.limits.bundle_bytes,
+        )
+    except (FactoryError, ValueError) as error:
+        message = f"commits beside HEAD cannot be kept: {_told(through, error)}"
         findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
         return NO_STRAY
-    if stray.refs:
-        more = f" and {len(stray.refs) - _MOST_NAMED} more" if len(stray.refs) > _MOST_NAMED else ""
+    if stray.names:
+        names = ", ".join(map(quoted, stray.names[:_MOST_NAMED]))
+        beyond = len(stray.names) - _MOST_NAMED
         findings.append(
             note(
                 Code.CAPTURE_OTHER_REFS,
                 f"{subject.name}: .git",
-                f"commits that are not in the work: {', '.join(stray.refs[:_MOST_NAMED])}{more}",
+                "commits that are not in the work: "
+                f"{names}{f' and {beyond} more' if beyond > 0 else ''}",
                 "LOGS/stray.bundle holds them: `git fetch` reads it",
             )
         )
     return stray
+
+
+def _told(through: Lens, error: Exception) -> str:
+    """Return an error without the name of our own folder, which differs from time to time."""
+    return str(error).replace(f"{through.own}/", "")

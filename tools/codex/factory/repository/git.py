@@ -90,7 +90,7 @@ class Git:
         done = self.call(*words, git_dir=git_dir, cwd=cwd, feed=feed, env=env)
         if done.exit_code != 0:
             raise RepositoryError(
-                f"git {words[0]} failed: {done.complaint}",
+                f"git {_command(words)} failed: {done.complaint}",
                 hint="`git fsck` shows whether the repository is whole",
             )
         return done.stdout
@@ -99,6 +99,12 @@ class Git:
         """Run `git words` without naming a repository: git looks for one from `cwd` upwards."""
         safe = tuple(part for path in self.safe for part in ("-c", f"safe.directory={path}"))
         return run(("git", *_FLAGS, *safe, *words), env=self.environment, cwd=cwd)
+
+
+def _command(words: tuple[str, ...]) -> str:
+    """Return which command of git was called, whatever settings stand before it."""
+    settings = {n + 1 for n, word in enumerate(words) if word == "-c"}
+    return next(w for n, w in enumerate(words) if n not in settings and not w.startswith("-"))
 
 
 def built_environment(host: Host) -> dict[str, str]:

@@ -1,102 +1,207 @@
 """Our own index brought to what lies in a checkout, as far as git can keep it."""
 
-import hashlib
+import filecmp
 import os
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.codex.factory.domain.finding import Code, Finding
-from tools.codex.factory.domain.identity import ObjectId
 from tools.codex.factory.domain.path import path_from_bytes
 from tools.codex.factory.errors import FactoryError
-from tools.codex.factory.repository.listing import Lens, Listing, is_plain, sizes
+from tools.codex.factory.repository.listing import (
+    Lens,
+    Listing,
+    Row,
+    ignored_among,
+    is_plain,
+    sizes,
+)
+from tools.codex.factory.repository.own_git import OwnGit
 from tools.codex.factory.repository.staged import Staged
 from tools.codex.factory.repository.subject import Subject, found_at
 from tools.codex.factory.repository.survey import open_files
 
+GITLINK = "160000"
+_UPDATE = (
+    "-c", "core.looseCompression=0", "update-index", "-z", "--add", "--remove", "--replace",
+    "--stdin",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Fit:
+    """What our index is to take: paths as they lie there, paths that are gone, whole entries."""
+
+    there: list[bytes] = field(default_factory=list)
+    gone: list[bytes] = field(default_factory=list)
+    entries: dict[bytes, Row] = field(default_factory=dict)
+
 
 def fit(
-    subject: Subject, said: Listing, beside: Staged, findings: list[Finding]
-) -> dict[bytes, bool]:
-    """Return the paths to be taken, each with whether something that git can keep lies there."""
-    wanted = sorted(said.changed | said.new | beside.known)
-    states = sizes(subject.checkout, wanted)
+    through: Lens,
+    subject: Subject,
+    said: Listing,
+    beside: Staged,
+    own: OwnGit | None,
+    tree: Mapping[bytes, Row],
+    findings: list[Finding],
+) -> Fit:
+    """Return what may be taken of a checkout; a finding for each path that may not."""
+    wanted = sorted(said.changed | said.new | beside.known | beside.hidden.keys())
+    states = sizes(subject.checkout, {*wanted, *beside.dropped})
+    taken = Fit()
+    hidden = {path: row for path, row in beside.hidden.items() if path not in states}
     left = subject.limits.bundle_bytes
-    found: dict[bytes, bool] = {}
     for path in wanted:
         state = states.get(path)
-        if state is None and path in beside.hidden:
+        if path in hidden:
             continue
-        try:
-            path_from_bytes(path)
-        except ValueError as error:
-            findings.append(found_at(subject, Code.CAPTURE_PATH_REFUSED, str(error), path))
+        if not _may_be_named(subject, path, findings):
             continue
-        if state is not None and not is_plain(state):
-            findings.append(
-                found_at(subject, Code.CAPTURE_SPECIAL_FILE, "no file, no link, no folder", path)
-            )
-        elif state is not None:
+        if state is None:
+            taken.gone.append(path)
+        elif not is_plain(state):
+            message = "no file, no link, no folder"
+            findings.append(found_at(subject, Code.CAPTURE_SPECIAL_FILE, message, path))
+            taken.gone.append(path)
+        elif state.st_size > min(left, subject.limits.file_bytes):
+            findings.append(_too_large(subject, path, state.st_size))
+        else:
             left -= state.st_size
-            if state.st_size > subject.limits.file_bytes or left < 0:
-                findings.append(_too_large(subject, path, state.st_size))
-                continue
-        found[path] = state is not None and is_plain(state)
+            taken.there.append(path)
+    dropped = [path for path in beside.dropped if path in states]
+    taken.gone += sorted(ignored_among(through, dropped))
+    _fit_hidden(through, subject, hidden, own, tree, taken, findings)
+    return taken
+
+
+def take(through: Lens, subject: Subject, taken: Fit, tree: Mapping[bytes, Row]) -> None:
+    """Bring our index to what is taken."""
+    if _has_attributes(subject, taken.there):
+        # Attributes can make git look at the base's own blob before it writes the new one.
+        known = (tree[path] for path in taken.there if path in tree)
+        through.borrow({row.oid for row in known if row.mode != GITLINK})
+    if taken.there:
+        feed = b"".join(path + b"\0" for path in taken.there)
+        try:
+            through.ask(*_UPDATE, feed=feed)
+        except FactoryError:
+            open_files(subject.checkout)
+            through.ask(*_UPDATE, feed=feed)
+    rows = [b"0 " + b"0" * 40 + b"\t" + path for path in taken.gone]
+    rows += [f"{row.mode} {row.oid}\t".encode() + path for path, row in taken.entries.items()]
+    _set_entries(through, rows)
+    modes = _modified(through, subject)
+    untouched = untouched_among(through, subject, modes, tree, seen=modes)
+    rows = [f"{mode} {tree[path].oid}\t".encode() + path for path, mode in untouched.items()]
+    _set_entries(through, rows)
+
+
+def untouched_among(
+    through: Lens,
+    subject: Subject,
+    modes: Mapping[bytes, str],
+    tree: Mapping[bytes, Row],
+    *,
+    seen: Collection[bytes],
+) -> dict[bytes, str]:
+    """Return those files that hold the very bytes of a fresh checkout of the base.
+
+    Attributes, of the base or among the paths `seen`, can make git see another blob in a file
+    that nobody touched.
+    """
+    asked = [path for path in modes if path in tree and tree[path].mode.startswith("100")]
+    if not asked or not _has_attributes(subject, seen):
+        return {}
+    with tempfile.TemporaryDirectory(prefix="fresh-", dir=through.own) as folder:
+        through.read(
+            "-c", "core.bare=false", "checkout-index", "-z", "--stdin", "--force",
+            feed=b"".join(path + b"\0" for path in asked),
+            index=through.base_index,
+            work_tree=Path(folder),
+        )  # fmt: skip
+        top = os.fsencode(subject.checkout)
+        return {
+            path: modes[path]
+            for path in asked
+            if _same(os.path.join(os.fsencode(folder), path), os.path.join(top, path))
+        }
+
+
+def _fit_hidden(
+    through: Lens,
+    subject: Subject,
+    hidden: Mapping[bytes, Row],
+    own: OwnGit | None,
+    tree: Mapping[bytes, Row],
+    taken: Fit,
+    findings: list[Finding],
+) -> None:
+    """Add what the worker's index has for paths that it keeps out of its work tree."""
+    new = {path: row for path, row in hidden.items() if not _is_base(tree.get(path), row)}
+    if not new or own is None:
+        return
+    blobs = sorted({row.oid for row in new.values() if row.mode != GITLINK})
+    said = through.read(
+        "cat-file", "--batch-check=%(objectname) %(objectsize)",
+        feed="".join(f"{oid}\n" for oid in blobs).encode(),
+        more=own.objects,
+    )  # fmt: skip
+    size_of = dict(line.split() for line in said.decode("ascii").splitlines())
+    for path, row in sorted(new.items()):
+        size = size_of.get(row.oid, "0")
+        if not _may_be_named(subject, path, findings):
+            continue
+        if not size.isdigit():
+            message = "its content is missing from the worker's git directory"
+            findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, path))
+        elif int(size) > subject.limits.file_bytes:
+            findings.append(_too_large(subject, path, int(size)))
+        else:
+            taken.entries[path] = row
+    oids = {row.oid for row in taken.entries.values() if row.mode != GITLINK}
+    if oids:
+        through.borrow(oids, more=own.objects)
+
+
+def _is_base(base: Row | None, row: Row) -> bool:
+    return base is not None and (base.mode, base.oid) == (row.mode, row.oid)
+
+
+def _may_be_named(subject: Subject, path: bytes, findings: list[Finding]) -> bool:
+    try:
+        path_from_bytes(path)
+    except ValueError as error:
+        findings.append(found_at(subject, Code.CAPTURE_PATH_REFUSED, str(error), path))
+        return False
+    return True
+
+
+def _modified(through: Lens, subject: Subject) -> dict[bytes, str]:
+    """Return the files whose blob differs from the base's, with the mode that they have now."""
+    words = ("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", subject.base)
+    parts = through.read(*words).split(b"\0")[:-1]
+    found = {}
+    for meta, path in zip(parts[::2], parts[1::2], strict=True):
+        _, mode, old, new, _ = meta[1:].decode("ascii").split()
+        if old != new and mode.startswith("100"):
+            found[path] = mode
     return found
 
 
-def take(through: Lens, subject: Subject, paths: dict[bytes, bool], beside: Staged) -> None:
-    """Bring our index to what lies in the checkout at `paths`."""
-    there = b"".join(path + b"\0" for path, plain in paths.items() if plain)
-    gone = [path for path, plain in paths.items() if not plain]
-    if there:
-        words = ("-c", "core.looseCompression=0", "update-index", "-z", "--add", "--remove")
-        try:
-            through.ask(*words, "--replace", "--stdin", feed=there)
-        except FactoryError:
-            open_files(subject.checkout)
-            through.ask(*words, "--replace", "--stdin", feed=there)
-    rows = [b"0 " + b"0" * 40 + b"\t" + path for path in gone]
-    rows += [
-        f"{mode} {_own_blob(through, subject, oid)}\t".encode() + path
-        for path, (mode, oid) in beside.hidden.items()
-        if path not in paths
-    ]
-    _set_entries(through, rows)
+def _has_attributes(subject: Subject, paths: Collection[bytes]) -> bool:
+    """Return whether attributes may change what git sees: the base has some, or the worker does."""
+    named = any(path.rpartition(b"/")[2] == b".gitattributes" for path in paths)
+    return named or subject.fresh is None or b".gitattributes" in subject.fresh.index
 
 
-def _own_blob(through: Lens, subject: Subject, oid: ObjectId) -> str:
-    """Return `oid`, once our own store holds its content: a worker's store may lie about it."""
-    lent = subject.checkout / ".git" / "objects"
-    if int(through.read("cat-file", "-s", oid, more=lent)) > subject.limits.file_bytes:
-        raise ValueError(f"blob {oid} in the worker's index is larger than a file may be")
-    content = through.read("cat-file", "blob", oid, more=lent)
-    return through.ask("hash-object", "-w", "--stdin", feed=content).decode("ascii").strip()
-
-
-def restore_untouched(through: Lens, subject: Subject) -> None:
-    """Give files that hold the very bytes of the base their base entry again.
-
-    Attributes can make git see another blob in a file that nobody touched, in any fresh checkout.
-    """
-    words = ("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", subject.base)
-    parts = through.read(*words).split(b"\0")[:-1]
-    rows = []
-    for meta, path in zip(parts[::2], parts[1::2], strict=True):
-        _, mode, old, new, _ = meta[1:].decode("ascii").split()
-        if old != new and mode.startswith("100") and _raw_id(subject.checkout, path) == old:
-            rows.append(f"{mode} {old}\t".encode() + path)
-    _set_entries(through, rows)
-
-
-def _raw_id(checkout: Path, path: bytes) -> str:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    handle = os.open(os.path.join(os.fsencode(checkout), path), flags)
-    with os.fdopen(handle, "rb") as file:
-        size = os.fstat(handle).st_size
-        digest = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _same(one: bytes, other: bytes) -> bool:
+    try:
+        return not os.path.islink(other) and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def _set_entries(through: Lens, rows: list[bytes]) -> None:

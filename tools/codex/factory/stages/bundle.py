@@ -158,6 +158,8 @@ def _log_index(named: Mapping[str, object], made: Made) -> LogIndex:
 
 
 def _noop_reason(made: Made, entry: WorkerEntry) -> str:
+    if made.ended.how == "not_started":
+        return "it was not started"
     if made.tree is None:
         return "nothing of it can be used"
     return f"the {entry.source} changes nothing"

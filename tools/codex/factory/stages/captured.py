@@ -1,5 +1,6 @@
 """The bundle of what an attempt came to: its capture proven on the base, its texts, its logs."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from tools.codex.factory.domain.artifact import Ending
@@ -11,11 +12,9 @@ from tools.codex.factory.domain.tree import around, spliced
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.stages.bundle import Made, bundle_files, proven_on
 from tools.codex.factory.stages.order import Launch
-from tools.codex.factory.storage.attempt import LOGS, STRAY, Attempt
+from tools.codex.factory.storage.attempt import STRAY, Attempt
 from tools.codex.factory.storage.outbox import take_in_outbox
 from tools.codex.factory.storage.run_directory import read_regular
-
-_SUPERVISOR_LOG = "supervisor.log"
 
 
 def attempt_files(
@@ -95,16 +94,19 @@ def _how(how: str, exit_code: int | None, signal: int | None) -> str:
 def _logs(about: Launch, attempt: Attempt, outcome: Outcome) -> dict[str, tuple[str, bool, bytes]]:
     found = {}
     most = 2 * about.site.work.log_bytes
-    rows = [(f"{LOGS}/{log.name}", log.name, log.role, log.truncated) for log in outcome.logs]
-    rows.append((_SUPERVISOR_LOG, _SUPERVISOR_LOG, "supervisor", False))
-    if outcome.stray:
-        rows.append((STRAY, STRAY, "commits that are in no captured tree", False))
-        most = max(most, about.plan.policy.bundle_bytes)
-    for where, name, role, truncated in rows:
+    for log in outcome.logs:
         try:
-            content = read_regular(attempt.folder / where, limit=most)
+            content = attempt.log(log.name, limit=most)
         except (FileNotFoundError, StorageError):
-            continue
+            content = b"[factory: the log is gone]\n"
         if content:
-            found[f"LOGS/{name}"] = (role, truncated, content)
+            found[f"LOGS/{log.name}"] = (log.role, log.truncated, content)
+    beside = [(path.name, "supervisor") for path in attempt.folder.glob("supervisor-*.log")]
+    if outcome.stray:
+        beside.append((STRAY, "commits that are in no captured tree"))
+    for name, role in sorted(beside):
+        with suppress(FileNotFoundError, StorageError):
+            content = read_regular(attempt.folder / name, limit=about.plan.policy.bundle_bytes)
+            if content:
+                found[f"LOGS/{name}"] = (role, False, content)
     return found

@@ -10,7 +10,7 @@ from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import WorkerId, digest_of
 from tools.codex.factory.domain.order import PROMPT, Outcome
 from tools.codex.factory.domain.plan import WORKED, WorkerEntry
-from tools.codex.factory.executors.local import Said, await_free
+from tools.codex.factory.executors.local import Said, await_free, end_workers
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.stages.adopt import sealed_event
 from tools.codex.factory.stages.captured import attempt_files
@@ -19,6 +19,9 @@ from tools.codex.factory.stages.order import Launch, worker_order
 from tools.codex.factory.storage.attempt import Attempt, attempts_in
 from tools.codex.factory.storage.intake import ATTEMPTS, is_sealed, seal
 from tools.codex.factory.storage.run_directory import worker_artifact
+
+_MOST_DISTURBED = 1
+"""How often a worker is begun again because its supervisor was: it may be the worker's doing."""
 
 
 def launch(about: Launch, *, collecting: bool) -> dict[WorkerId, Path]:
@@ -42,7 +45,10 @@ def launch(about: Launch, *, collecting: bool) -> dict[WorkerId, Path]:
         if said.outcome is None:
             about.record(_progress(about, said))
         else:
-            _settle(about, entry, said.order.folder, said.outcome, waiting)
+            if not said.outcome.is_own:
+                about.disturbed[WorkerId(entry.id)] += 1
+            done = _settle(about, entry, Path(said.order.folder), said.outcome, waiting)
+            about.site.place.release(said.order, clear=done)
     return dict(sorted(waiting.items()))
 
 
@@ -58,18 +64,23 @@ def _resume(
     for _ in await_free(attempt):
         # A supervisor outlives a factory that was killed: it is still taking its worker down.
         pass
+    if number <= _kept(about, entry):
+        # It was kept in the run already, and only not removed.
+        _begin(about, entry, 1 + _kept(about, entry))
+        return
     outcome = attempt.outcome()
     if outcome is None and not attempt.checkout.exists():
-        attempt.clear(remove_checkout, keep_checkout=False)
+        attempt.clear(remove_checkout)
         _begin(about, entry, number)
     elif outcome is None:
+        end_workers(attempt)
         lost = worker_order(about, entry, attempt, is_lost=True)
         about.site.place.submit(replace(lost, makes=False, steps=()))
-    elif outcome.how == "waiting" and outcome.patch is None and collecting:
+    elif outcome.waits and collecting:
         order = worker_order(about, entry, attempt, is_lost=False)
         about.site.place.submit(replace(order, makes=False, steps=(), captures=True))
-    else:
-        _settle(about, entry, str(attempt.folder), outcome, waiting)
+    elif _settle(about, entry, attempt.folder, outcome, waiting):
+        attempt.clear(remove_checkout)
 
 
 def _begin(about: Launch, entry: WorkerEntry, number: int) -> None:
@@ -82,30 +93,33 @@ def _begin(about: Launch, entry: WorkerEntry, number: int) -> None:
 
 
 def _settle(
-    about: Launch, entry: WorkerEntry, folder: str, outcome: Outcome, waiting: dict[WorkerId, Path]
-) -> None:
-    """Seal what an attempt came to; or keep it as an attempt that failed, and begin the next."""
-    worker, attempt = WorkerId(entry.id), Attempt(Path(folder))
+    about: Launch, entry: WorkerEntry, folder: Path, outcome: Outcome, waiting: dict[WorkerId, Path]
+) -> bool:
+    """Seal what an attempt came to; or keep it as an attempt that failed, and begin the next.
+
+    Returns whether its folder may go: what was not captured whole stays.
+    """
+    worker, attempt = WorkerId(entry.id), Attempt(folder)
     number = int(attempt.folder.name)
-    if outcome.how == "waiting" and outcome.patch is None and entry.external:
+    if outcome.waits and not outcome.findings:
         waiting[worker] = attempt.checkout
         about.record(_event(about, worker, EventType.WORKER_WAITING, at=str(attempt.checkout)))
-        return
+        return False
     files = attempt_files(about, entry, attempt, outcome, number)
     ended = _event(about, worker, EventType.WORKER_ENDED, how=outcome.how, attempt=str(number))
     about.record(replace(ended, rc=outcome.exit_code, duration_ms=outcome.milliseconds))
     failed = not outcome.is_good and not entry.external
-    if not outcome.is_final or (failed and _failures(about, entry) < entry.retries):
+    again = not outcome.is_own and about.disturbed[worker] <= _MOST_DISTURBED
+    if again or (outcome.is_own and failed and _failures(about, entry) < entry.retries):
         names = {f"{entry.id}/{ATTEMPTS}/{number}/{name}": files[name] for name in files}
         about.run.write_all(names)
         kept = _event(about, worker, EventType.ATTEMPT_KEPT, how=outcome.how, attempt=str(number))
         about.record(replace(kept, hashes={"STATUS.json": digest_of(files["STATUS.json"])}))
-        _clear(about, attempt, outcome)
         _begin(about, entry, number + 1)
-        return
+        return outcome.is_whole and not about.site.work.keep
     seal(about.run, worker, files)
     about.record(sealed_event(about.run, worker))
-    _clear(about, attempt, outcome)
+    return outcome.is_whole and not about.site.work.keep
 
 
 def _failures(about: Launch, entry: WorkerEntry) -> int:
@@ -125,17 +139,11 @@ def _kept(about: Launch, entry: WorkerEntry) -> int:
     return max((int(name.partition("/")[0]) for name in names), default=0)
 
 
-def _clear(about: Launch, attempt: Attempt, outcome: Outcome) -> None:
-    """Remove an attempt that was taken in; what was not captured whole stays."""
-    keep = about.site.work.keep or not outcome.is_whole
-    attempt.clear(remove_checkout, keep_checkout=keep)
-
-
 def _clear_all(about: Launch, worker: WorkerId) -> None:
     for attempt in attempts_in(about.site.folder / worker).values():
         outcome = attempt.outcome()
-        if outcome is not None:
-            _clear(about, attempt, outcome)
+        if outcome is not None and outcome.is_whole and not about.site.work.keep:
+            attempt.clear(remove_checkout)
 
 
 def _progress(about: Launch, said: Said) -> Event:

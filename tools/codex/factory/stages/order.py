@@ -1,7 +1,8 @@
 """What an executor is told to do for a worker of the plan."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class Launch:
     clock: Callable[[], datetime]
     stamp: Callable[[datetime], str]
     record: Callable[[Event], None]
+    disturbed: Counter[WorkerId] = field(default_factory=Counter)
+    """How often a worker's supervisor was killed, or told to stop by a stranger, since launch."""
 
 
 def worker_order(

@@ -14,9 +14,9 @@ from tools.codex.factory.domain.plan import Check, Plan, seconds
 from tools.codex.factory.errors import Interrupted, StorageError
 from tools.codex.factory.executors.local import MARK, Local
 from tools.codex.factory.repository.checkout import remove_checkout
-from tools.codex.factory.storage.attempt import LOGS, Attempt
+from tools.codex.factory.storage.attempt import Attempt
 from tools.codex.factory.storage.passes import Passes
-from tools.codex.factory.storage.run_directory import RunDirectory, read_regular
+from tools.codex.factory.storage.run_directory import RunDirectory
 
 STREAMS = ("stdout", "stderr")
 
@@ -100,7 +100,7 @@ def ran(
             attempt = Attempt(Path(said.order.folder))
             done, rest = _sorted_out(about, attempt, checks, said.outcome)
             found |= {(tree.label, name): one for name, one in done.items()}
-            attempt.clear(remove_checkout, keep_checkout=False)
+            about.place.release(said.order, clear=True)
             if rest:
                 waiting.appendleft((tree, rest))
             begin()
@@ -195,9 +195,8 @@ def step_name(about: Checking, check: Check) -> str:
 def _said(about: Checking, attempt: Attempt, step: StepEnded) -> dict[str, tuple[bytes, bool]]:
     found = {}
     for stream in STREAMS:
-        path = attempt.folder / LOGS / f"{step.name}.{stream}.log"
         try:
-            content = read_regular(path, limit=2 * about.work.log_bytes)
+            content = attempt.log(f"{step.name}.{stream}.log", limit=2 * about.work.log_bytes)
         except (FileNotFoundError, StorageError):
             continue
         found[stream] = (content, len(content) > about.work.log_bytes)

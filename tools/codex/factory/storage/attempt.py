@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, Outcome, outcome_
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.storage.run_directory import read_regular, storing
 
+_NUMBER = re.compile("[1-9][0-9]{0,8}")
 OUTCOME = "outcome.json"
 DIFF = "DIFF.patch"
 STRAY = "stray.bundle"
@@ -21,6 +23,8 @@ LOGS = "logs"
 HOME = "home"
 _LOCK = "lock"
 _TEMPORARY = "temporary"
+_TEMPORARY_PREFIX = "factory-"
+_OWNER = ".owner"
 _MOST_OUTCOME_BYTES = 64 << 20
 
 
@@ -47,6 +51,38 @@ class Attempt:
             for name in (OUTBOX, LOGS, HOME):
                 (self.folder / name).mkdir()
 
+    def log_folder(self) -> Path:
+        """Return where logs go; what was put in its place, or took it away, is undone."""
+        folder = self.folder / LOGS
+        if folder.is_symlink() or not folder.is_dir():
+            with storing(str(folder)):
+                folder.unlink(missing_ok=True)
+                folder.mkdir()
+        return folder
+
+    def log(self, name: str, *, limit: int) -> bytes:
+        """Return the content of a log; raise FileNotFoundError or StorageError."""
+        try:
+            parent = os.open(self.folder / LOGS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError as error:
+            raise FileNotFoundError(name) from error
+        try:
+            return read_regular(name, limit=limit, parent=parent)
+        finally:
+            os.close(parent)
+
+    def complaints(self) -> tuple[int, str]:
+        """Return a new open file for what a supervisor says on stderr, and its name."""
+        number = 1
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with storing(str(self.folder)):
+            while True:
+                name = f"supervisor-{number}.log"
+                try:
+                    return os.open(self.folder / name, flags, 0o600), name
+                except FileExistsError:
+                    number += 1
+
     def held(self) -> int | None:
         """Return an open file that holds this attempt, or None where another process does.
 
@@ -64,9 +100,10 @@ class Attempt:
 
     def temporary(self) -> Path:
         """Return a new folder for throw-away files, on a short path: sockets have no long ones."""
-        made = tempfile.mkdtemp(prefix="factory-")
+        made = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX))
+        (made / _OWNER).write_bytes(os.fsencode(self.folder))
         (self.folder / _TEMPORARY).write_bytes(os.fsencode(made))
-        return Path(made)
+        return made
 
     def keep(self, outcome: Outcome, *, patch: bytes | None, stray: bytes) -> Digest:
         """Write what came of the attempt, the outcome last; return its digest."""
@@ -91,7 +128,7 @@ class Attempt:
             return outcome_from(json.loads(content))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StorageError(
                 f"{str(path)!r} is unreadable: {error}", hint="remove it to try again"
             ) from error
@@ -108,16 +145,15 @@ class Attempt:
             )
         return content
 
-    def clear(self, remove_checkout: Callable[[Path], None], *, keep_checkout: bool) -> None:
-        """Remove all but, where asked, the checkout."""
-        with suppress(OSError):
+    def clear(self, remove: Callable[[Path], None]) -> None:
+        """Remove the attempt, with whatever a killed supervisor left in its throw-away folder."""
+        with suppress(OSError, StorageError):
             temporary = Path(os.fsdecode((self.folder / _TEMPORARY).read_bytes()))
-            if temporary.name.startswith("factory-"):
-                remove_checkout(temporary)
-        if keep_checkout:
-            return
-        remove_checkout(self.checkout)
-        remove_checkout(self.folder)
+            # A worker may have written another name there: only what is marked as ours goes.
+            owner = read_regular(temporary / _OWNER, limit=1 << 16)
+            if owner == os.fsencode(self.folder) and temporary.name.startswith(_TEMPORARY_PREFIX):
+                remove(temporary)
+        remove(self.folder)
         with suppress(OSError):
             self.folder.parent.rmdir()
 
@@ -125,7 +161,7 @@ class Attempt:
 def attempts_in(folder: Path) -> dict[int, Attempt]:
     """Return the attempts below the folder of one worker, by number."""
     try:
-        names = [name for name in os.listdir(folder) if name.isdigit()]
+        names = [name for name in os.listdir(folder) if _NUMBER.fullmatch(name)]
     except FileNotFoundError:
         return {}
     return {int(name): Attempt(folder / name) for name in sorted(names, key=int)}

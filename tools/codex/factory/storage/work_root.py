@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tools.codex.factory.domain.identity import RunId, digest_of
+from tools.codex.factory.domain.identity import Digest, RunId, digest_of
 from tools.codex.factory.errors import ConfigurationError, UnfitHost
 from tools.codex.factory.storage.run_directory import storing
 
@@ -18,6 +18,8 @@ def work_root(setting: str, *, cache: str | None, home: str | None, start: Path)
     Raises ConfigurationError where it would lie below a repository: what runs in a checkout there
     would find the files above it.
     """
+    if "\0" in setting:
+        raise ConfigurationError("work.root holds a NUL byte", hint="name a folder")
     if setting:
         root = start / setting
     elif cache and os.path.isabs(cache):
@@ -38,10 +40,14 @@ def work_root(setting: str, *, cache: str | None, home: str | None, start: Path)
     return root
 
 
-def run_folder(root: Path, git_dir: Path, run: RunId) -> Path:
-    """Return where the checkouts of a run lie; two repositories never share a folder."""
+def run_folder(root: Path, git_dir: Path, run: RunId, manifest: Digest) -> Path:
+    """Return where the checkouts of a run lie.
+
+    Two repositories never share a folder, nor do two runs of one name: the manifest tells them
+    apart.
+    """
     digest = digest_of(os.fsencode(git_dir.resolve()))[:_DIGEST_LENGTH]
-    return root / digest / run
+    return root / digest / f"{run}.{manifest[:_DIGEST_LENGTH]}"
 
 
 def make_work_root(root: Path) -> None:

@@ -1,0 +1,1 @@
+"""Tests of the pipelines, on real repositories by the real command."""
