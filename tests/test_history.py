@@ -10,6 +10,8 @@ from bench import history
 from tests.builders import Repo
 from tests.conftest import Factory
 
+pytestmark = pytest.mark.slow
+
 IDENTICAL = {"FACTORY_OVERLAP__ALLOW_IDENTICAL": "true"}
 
 

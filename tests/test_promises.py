@@ -19,6 +19,8 @@ from tools.codex.factory.storage.ledger import Ledger
 from tools.codex.factory.storage.lock import held
 from tools.codex.factory.wiring import clock
 
+pytestmark = pytest.mark.slow
+
 RUNS = "tools/codex/runs"
 PLAN = """
 schema_version = 1

@@ -9,6 +9,8 @@ import pytest
 from tests.work import Work, blocking, edit_line, rewrite
 from tools.codex.factory.domain.schema import schemas
 
+pytestmark = pytest.mark.slow
+
 
 def one_worker(work: Work) -> None:
     work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])

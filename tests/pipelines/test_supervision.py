@@ -14,6 +14,8 @@ import pytest
 from tests.work import Work, codes
 from tests.workers import comes, left_of, living, program
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"FACTORY_WORK__GRACE": "1s"}
 
 

@@ -1,6 +1,7 @@
 """What a command is: its name, its words, and what it runs."""
 
 import argparse
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ class Call:
 
         from tools.codex.factory.pipelines.session import session
 
+        gc.freeze()
+        gc.enable()
         config = self.arguments.config
         try:
             folder = Path(self.arguments.directory).absolute()

@@ -1,6 +1,7 @@
 """Parse, dispatch; every ending becomes one exit code."""
 
 import argparse
+import gc
 import io
 import os
 import re
@@ -55,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    # What is imported stays: it is not looked at for garbage, neither now nor later.
+    gc.disable()
     try:
         code = _run(words)
         sys.stdout.flush()

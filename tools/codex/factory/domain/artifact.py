@@ -58,7 +58,7 @@ Count = Annotated[int, Field(ge=0)]
 class Artifact(BaseModel):
     """A document of a run: frozen, strict, without room for unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class ScopeLock(Artifact):

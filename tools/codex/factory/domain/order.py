@@ -13,6 +13,8 @@ How = Literal[
 CHECKOUT = "checkout"
 OUTBOX = "outbox"
 PROMPT = "prompt.md"
+CLEAR = b"clear"
+"""What a supervisor is told once its outcome was taken in, and its folder may go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,8 @@ from typing import Literal
 
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import Digest
-from tools.codex.factory.domain.order import Outcome, WorkOrder
+from tools.codex.factory.domain.order import CLEAR, Outcome, WorkOrder
 from tools.codex.factory.errors import StorageError, UnfitHost
-from tools.codex.factory.executors.supervisor import CLEAR
 from tools.codex.factory.process.attended import Attended
 from tools.codex.factory.process.tree import (
     Process,

@@ -12,6 +12,7 @@ from tools.codex.factory.domain.finding import Code, Finding, blocking, note
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.domain.order import (
     CHECKOUT,
+    CLEAR,
     Log,
     Outcome,
     Step,
@@ -35,7 +36,6 @@ from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.subject import Subject
 from tools.codex.factory.storage.attempt import HOME, Attempt
 
-CLEAR = b"clear"
 _MOST_NAMED = 5
 _NOTHING = Captured(None, (), b"", False)
 

@@ -26,7 +26,14 @@ from tools.codex.factory.repository.staged import NOTHING, Staged, staged
 from tools.codex.factory.repository.stray import NO_STRAY, Stray, stray_commits
 from tools.codex.factory.repository.subject import Subject, found_at, shown_path
 from tools.codex.factory.repository.survey import Survey, surveyed
-from tools.codex.factory.repository.taking import GITLINK, Fit, fit, take, untouched_among
+from tools.codex.factory.repository.taking import (
+    GITLINK,
+    Fit,
+    fit,
+    has_base_attributes,
+    take,
+    untouched_among,
+)
 
 _DIFF = (
     "diff-index", "--cached", "--binary", "--full-index", "--no-renames", "--no-ext-diff",
@@ -193,6 +200,8 @@ def _staged(
 
 def _filtered(through: Lens, subject: Subject) -> Iterable[Finding]:
     """Yield a finding for each changed path that the base's attributes give a filter."""
+    if not has_base_attributes(subject):
+        return
     names = through.read(
         "diff-index", "--cached", "--name-only", "-z", "--no-renames", subject.base
     )

@@ -93,10 +93,11 @@ def take(through: Lens, subject: Subject, taken: Fit, tree: Mapping[bytes, Row])
     rows = [b"0 " + b"0" * 40 + b"\t" + path for path in taken.gone]
     rows += [f"{row.mode} {row.oid}\t".encode() + path for path, row in taken.entries.items()]
     _set_entries(through, rows)
-    modes = _modified(through, subject)
-    untouched = untouched_among(through, subject, modes, tree, seen=modes)
-    rows = [f"{mode} {tree[path].oid}\t".encode() + path for path, mode in untouched.items()]
-    _set_entries(through, rows)
+    if _has_attributes(subject, taken.there):
+        modes = _modified(through, subject)
+        untouched = untouched_among(through, subject, modes, tree, seen=modes)
+        rows = [f"{mode} {tree[path].oid}\t".encode() + path for path, mode in untouched.items()]
+        _set_entries(through, rows)
 
 
 def untouched_among(
@@ -191,10 +192,15 @@ def _modified(through: Lens, subject: Subject) -> dict[bytes, str]:
     return found
 
 
+def has_base_attributes(subject: Subject) -> bool:
+    """Return whether the base may have attributes: an index names every path in full."""
+    return subject.fresh is None or b".gitattributes" in subject.fresh.index
+
+
 def _has_attributes(subject: Subject, paths: Collection[bytes]) -> bool:
     """Return whether attributes may change what git sees: the base has some, or the worker does."""
     named = any(path.rpartition(b"/")[2] == b".gitattributes" for path in paths)
-    return named or subject.fresh is None or b".gitattributes" in subject.fresh.index
+    return named or has_base_attributes(subject)
 
 
 def _same(one: bytes, other: bytes) -> bool:
