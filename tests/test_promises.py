@@ -35,6 +35,22 @@ C = (
     '[[workers]]\nid = "C_worker"\nallow = ["new/**"]\nshared = ["docs/guide.txt"]\n'
     'patch = "c.patch"\n'
 )
+WORK = """
+[[workers]]
+id = "A_worker"
+allow = ["src/**"]
+command = ["sh", "-ec", "sleep 0.{a}; echo a >> src/app.txt; echo x > src/new.txt"]
+
+[[workers]]
+id = "B_worker"
+allow = ["docs/**"]
+command = ["sh", "-ec", "sleep 0.{b}; cp README.md docs/copy.md; rm docs/guide.txt"]
+
+[[checks]]
+name = "both"
+command = ["sh", "-ec", "test -e src/new.txt; test ! -e docs/guide.txt; echo $$"]
+"""
+EXTERNAL = '[[workers]]\nid = "C_worker"\nallow = ["new/**"]\nexternal = true\n'
 DETERMINED = ("DIFF.patch", "MERGE_PLAN.md", "OVERLAP.json")
 
 Stamp = tuple[str, int, int, str]
@@ -191,6 +207,35 @@ def test_a_change_back_to_what_the_repository_held_before_touches_no_object(
     assert _differing(before, fingerprint(repo.path / ".git")) == []
 
 
+def test_no_worker_no_check_and_no_rehearsal_touches_the_repository(
+    lived_in: Repo, factory: Factory, tmp_path: Path
+) -> None:
+    before = fingerprint(lived_in.path)
+    (tmp_path / "tmp").mkdir()
+    temporary = {"TMPDIR": str(tmp_path / "tmp")}
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN + WORK.format(a=0, b=0) + EXTERNAL)
+    changed: dict[str, list[str]] = {}
+    codes = []
+    for words in (
+        ("oneshot", "--dry-run"),
+        ("oneshot", "--dry-run", "--plan", str(plan)),
+        ("oneshot", "--plan", str(plan), "--run-id", "r1"),
+        ("collect", "--run-id", "r1"),
+        ("integrate", "--run-id", "r1", "--salvage"),
+        ("ledger-replay", "--rebuild"),
+    ):
+        codes.append(factory(*words, env=temporary).exit_code)
+        after = fingerprint(lived_in.path)
+        changed[" ".join(words)] = _differing(before, after)
+        before = after
+
+    assert {name: paths for name, paths in changed.items() if paths} == {}
+    assert not (tmp_path / "marker").exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert codes == [0, 3, 4, 0, 0, 0]
+
+
 def test_a_run_never_shows_in_git_status(finished: Path, repo: Repo) -> None:
     assert repo.git("status", "--porcelain", "--untracked-files=all") == b""
 
@@ -211,6 +256,19 @@ def test_order_folder_and_time_change_nothing_above_this_run(
         _determined(place, place("oneshot", "--plan", str(incoming / f"{name}.toml"), "--json"))
         for place, name in ((factory, "abc"), (factory, "cba"), (elsewhere, "bca"))
     ]
+
+    assert results == results[:1] * 3
+
+
+def test_who_ends_first_and_how_many_work_at_once_change_nothing_above_this_run(
+    repo: Repo, factory: Factory, tmp_path: Path
+) -> None:
+    results = []
+    for name, jobs, a, b in (("one", "1", 0, 0), ("a first", "2", 0, 4), ("b first", "2", 4, 0)):
+        plan = tmp_path / f"{name}.toml"
+        plan.write_text(PLAN + WORK.format(a=a, b=b))
+        done = factory("oneshot", "--plan", str(plan), "--jobs", jobs, "--json")
+        results.append(_determined(factory, done))
 
     assert results == results[:1] * 3
 

@@ -43,7 +43,7 @@ def order(git: Git, repo: Repo, tmp_path: Path) -> Order:
                 "FACTORY_ATTEMPT": str(attempt.folder),
                 "FACTORY_OUTBOX": str(attempt.outbox),
             },
-            home=False,
+            is_check=False,
             grace_seconds=0.2,
             log_bytes=4096,
             ignore=(),

@@ -34,8 +34,8 @@ class WorkOrder:
 
     `makes`: a checkout of `commit` is made; else one is there. `captures`: what it holds in the
     end is taken. `is_lost`: who worked in it before is gone, and how it ended is not known.
-    `home`: whether the commands get a home of their own. `shallow` is the content of git's file
-    of that name.
+    `is_check`: the commands get a home of their own, and the folder is of no use afterwards.
+    `shallow` is the content of git's file of that name.
     """
 
     name: str
@@ -47,7 +47,7 @@ class WorkOrder:
     captures: bool
     steps: tuple[Step, ...]
     environment: dict[str, str]
-    home: bool
+    is_check: bool
     grace_seconds: float
     log_bytes: int
     ignore: tuple[str, ...]

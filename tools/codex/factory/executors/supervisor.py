@@ -56,7 +56,7 @@ def serve() -> int:
     outcome, captured = run.carried_out()
     digest = attempt.keep(outcome, patch=captured.patch, stray=captured.stray)
     _say("outcome", sha256=digest)
-    if lifeline.word() == CLEAR + b"\n":
+    if lifeline.word() == CLEAR + b"\n" or order.is_check:
         attempt.clear(remove_checkout)
     return 0
 
@@ -124,7 +124,7 @@ class _Run:
 
     def _run_step(self, step: Step, temporary: Path) -> StepEnded:
         order = self._order
-        home = {"HOME": str(self._attempt.folder / HOME)} if order.home else {}
+        home = {"HOME": str(self._attempt.folder / HOME)} if order.is_check else {}
         names = (f"{step.name}.stdout.log", f"{step.name}.stderr.log")
         checkout = self._attempt.checkout
         if not is_checkout_folder(checkout):

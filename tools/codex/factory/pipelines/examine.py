@@ -36,7 +36,7 @@ def examined(
     """
     if merged.tree is None or not run.plan.checks:
         return Examined()
-    with site(ground, run.directory) as where:
+    with site(ground, run) as where:
         about = _checking(ground, run, where, record)
         cleared_checks(about.folder)
         logs: list[LogEntry] = []

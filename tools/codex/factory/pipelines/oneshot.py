@@ -65,7 +65,10 @@ def collect(ground: Session, name: str | None, tell: Tell) -> Launched | Integra
     run = recorded_run(ground, name)
     with locked(run.directory):
         _refuse_unlaunched(ground, run, but=("external",))
-        sources = {WorkerId(entry.id): WorkSource(b"") for entry in run.plan.workers}
+        sources = {
+            WorkerId(entry.id): WorkSource((entry.task or "").encode())
+            for entry in run.plan.workers
+        }
         base = Base(
             run.manifest.base_ref,
             ObjectId(run.manifest.base_commit),
@@ -154,7 +157,7 @@ def _worked(
             record=record,
         )
         if any(entry.source in WORKED for entry in run.plan.workers):
-            with site(ground, run.directory) as where:
+            with site(ground, run) as where:
                 about = Launch(
                     run=run.directory,
                     plan=run.plan,

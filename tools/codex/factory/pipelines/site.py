@@ -9,10 +9,11 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.executors import rehearsal
 from tools.codex.factory.executors.local import Local
+from tools.codex.factory.pipelines.record import RecordedRun
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import shallow_of
 from tools.codex.factory.stages.order import Site
-from tools.codex.factory.storage.run_directory import MANIFEST, RunDirectory
+from tools.codex.factory.storage.run_directory import MANIFEST
 from tools.codex.factory.storage.work_root import make_work_root, run_folder, work_root
 from tools.codex.factory.wiring import own_environment, supervisor_command
 
@@ -31,7 +32,7 @@ def root_of(ground: Session) -> Path:
 
 
 @contextmanager
-def site(ground: Session, run: RunDirectory) -> Iterator[Site]:
+def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
     """Yield where the run's workers work; left, whatever ran there has ended and was captured."""
     root = root_of(ground)
     make_work_root(root)
@@ -41,15 +42,16 @@ def site(ground: Session, run: RunDirectory) -> Iterator[Site]:
         environment=own_environment(ground.host.variables),
         jobs=work.jobs,
     )
-    manifest = digest_of(run.read(MANIFEST))
-    folder = run_folder(root, ground.repository.git_dir, run.run, manifest)
+    manifest = digest_of(run.directory.read(MANIFEST))
+    folder = run_folder(root, ground.repository.git_dir, run.directory.run, manifest)
+    built_in = (sys.executable, "-I", "-S", rehearsal.__file__, "{worker_id}", "{outbox}")
     with place:
         yield Site(
             folder=folder,
             place=place,
             work=work,
             environment=_let_through(ground.host.variables, work.environment),
-            rehearsing=(sys.executable, "-I", "-S", rehearsal.__file__, "{worker_id}", "{outbox}"),
+            rehearsing=built_in if run.manifest.rehearsal else (),
             shallow=shallow_of(ground.git, ground.repository),
         )
     # What holds no checkout any more is no use to anyone.

@@ -25,7 +25,8 @@ class Site:
     """Where workers work: the run's folder in the work root, and what they are given.
 
     `environment` is what the allow-list lets through; `rehearsing` is the command line of the
-    built-in worker; `shallow` is the content of the user's file of that name.
+    built-in worker, empty where the run is no rehearsal; `shallow` is the content of the user's
+    file of that name.
     """
 
     folder: Path
@@ -77,7 +78,7 @@ def worker_order(
     ]
     if entry.command is not None:
         argv = entry.command
-        if argv[0] == PROGRAM:
+        if about.site.rehearsing and argv[0] == PROGRAM:
             argv = (*about.site.rehearsing, *argv[1:])
         steps.append(
             Step(
@@ -104,7 +105,7 @@ def worker_order(
             "FACTORY_RUN_ID": about.run.run,
             "FACTORY_WORKER_ID": entry.id,
         },
-        home=False,
+        is_check=False,
         grace_seconds=seconds(work.grace),
         log_bytes=work.log_bytes,
         ignore=about.plan.policy.capture_ignore,

@@ -179,7 +179,7 @@ def _order(about: Checking, tree: Tree, checks: tuple[Check, ...]) -> WorkOrder:
         captures=False,
         steps=(*setup, *steps),
         environment={**about.environment, MARK: str(attempt.folder)},
-        home=True,
+        is_check=True,
         grace_seconds=seconds(about.work.grace),
         log_bytes=about.work.log_bytes,
         ignore=about.plan.policy.capture_ignore,
