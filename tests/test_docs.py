@@ -1,5 +1,7 @@
 """What the documents say is what the product does."""
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -7,12 +9,16 @@ import pytest
 
 from tests.builders import Repo
 from tests.conftest import Factory
+from tests.runbook import PAGE, Reader, steady
 from tools.codex.factory.cli.main import COMMANDS
 from tools.codex.factory.config import keys
+from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.plan import Check, PlanFile, WorkerEntry
 from tools.codex.factory.storage.runs_root import make_runs_root
 
 PROJECT = Path(__file__).parents[1]
+RUNBOOK = PAGE.read_text("utf-8")
+_WRITTEN = re.compile(r"^\$ (factory .*)$|`(factory [^`]+)`", re.MULTILINE)
 
 
 def test_a_rehearsal_ends_as_the_readme_shows(repo: Repo, factory: Factory) -> None:
@@ -81,3 +87,46 @@ def test_the_lock_file_pins_versions_and_names_no_address() -> None:
     lines = (PROJECT / "constraints.txt").read_text("ascii").splitlines()
 
     assert all(line.count("==") == 1 and "/" not in line and "@" not in line for line in lines)
+
+
+def test_every_command_and_report_in_the_runbook_is_what_a_reader_gets(tmp_path: Path) -> None:
+    said, reported = Reader(tmp_path).read(RUNBOOK)
+
+    # `python -m tests.runbook` writes into the page what the commands print.
+    assert (len(said), len(reported)) > (15, 5)
+    assert {one.command: steady(one.shown) for one in said} == {
+        one.command: steady(one.printed) for one in said
+    }
+    assert [one for one in reported if not one.shown or one.shown not in one.printed] == []
+
+
+def test_every_command_that_the_runbook_writes_is_known_with_its_flags(
+    factory: Factory,
+) -> None:
+    written = [shlex.split(one or other)[1:] for one, other in _WRITTEN.findall(RUNBOOK)]
+    helps = {name: factory(name, "--help").stdout for name in COMMANDS}
+
+    unknown = [
+        words
+        for words in written
+        if words[0] not in helps
+        or any(word not in helps[words[0]] for word in words if word.startswith("-"))
+    ]
+
+    assert {words[0] for words in written} == set(COMMANDS)
+    assert unknown == []
+
+
+def test_the_commands_that_the_runbook_says_are_not_there_are_not_there() -> None:
+    line = RUNBOOK.partition("Not there yet: ")[2].partition("\n\n")[0]
+
+    assert [name for name in re.findall(r"`(.*?)`", line) if name in COMMANDS] == []
+
+
+def test_the_runbook_names_codes_that_exist_and_every_code_of_workers_and_checks() -> None:
+    codes = {code.value for code in Code}
+    rooms = {code.partition(".")[0] for code in codes}
+    named = set(re.findall(r"`([a-z]+\.[a-z_]+)`", RUNBOOK)) - set(keys())
+
+    assert {name for name in named if name.partition(".")[0] in rooms} - codes == set()
+    assert {code for code in codes if code.startswith(("worker.", "capture.", "check."))} <= named

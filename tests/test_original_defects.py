@@ -4,6 +4,8 @@ The number in a test's name is the defect's number in docs/defects.md.
 """
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -510,3 +512,52 @@ def test_defect_29_a_run_id_is_not_taken_over_by_another_plan(work: Work) -> Non
         "run 'r29' was made with another plan (differs in workers)"
     )
     assert (work.run(first) / "RUN_MANIFEST.json").read_bytes() == before
+
+
+def test_defect_27_a_rehearsal_resolves_its_base_ref(work: Work) -> None:
+    ended = work.factory("oneshot", "--base-ref", "does-not-exist", "--dry-run", "--json")
+
+    assert ended.exit_code == 2
+    assert "'does-not-exist' is not a commit" in ended.answer["error"]["message"]
+    assert not work.runs_root.exists()
+
+
+def test_defect_27_a_rehearsal_runs_no_worker_of_the_plan_and_never_ends_as_a_run(
+    work: Work,
+) -> None:
+    ran = work.folder / "ran"
+    work.add("A", command=["touch", str(ran)], allow=["src/**"])
+    work.add("B", external=True, allow=["docs/**"])
+
+    ended = work.oneshot("--dry-run", "--run-id", "r27")
+    taken_over = work.oneshot("--run-id", "r27")
+
+    report = (work.run(ended) / "Z_integrator" / "FINAL_REPORT.txt").read_text()
+    assert (ended.exit_code, ended.answer["rehearsal"], ran.exists()) == (0, True, False)
+    assert report.startswith("PASS REHEARSAL  A test\n")
+    assert work.repo.git("status", "--porcelain") == b""
+    assert list(work.factory.home.rglob("checkout")) == []
+    assert taken_over.exit_code == 40
+
+
+def test_defect_30_a_run_is_bound_to_no_folder(work: Work) -> None:
+    work.add("A", command=["touch", "src/new"], allow=["src/**"])
+    work.factory("launch", "--plan", work.plan(), "--run-id", "r30")
+    moved = work.repo.path.rename(work.repo.path.with_name("another place"))
+
+    ended = work.factory("integrate", "--run-id", "r30", "--json", cwd=moved)
+    replayed = work.factory("ledger-replay", "--rebuild", cwd=moved)
+
+    assert (ended.exit_code, ended.answer["status"], replayed.exit_code) == (0, "PASS", 0)
+
+
+def test_defect_30_a_system_that_lacks_file_locks_is_refused_with_a_reason(work: Work) -> None:
+    program = "import sys; from tools.codex.factory.cli.main import main; sys.platform = 'win32'"
+    words = [sys.executable, "-c", f"{program}; sys.exit(main(['ledger']))"]
+
+    done = subprocess.run(
+        words, cwd=work.folder, env=work.factory.environment(), capture_output=True, check=False
+    )
+
+    assert done.returncode == 20
+    assert done.stderr == b"factory: Windows lacks the file locks that factory stands on\n"

@@ -85,13 +85,16 @@ def test_a_supervisor_without_an_answer_is_a_lost_order(
     )
 
 
-def test_the_last_words_of_a_supervisor_are_told(order: Order) -> None:
-    ((_, _, outcome),) = came_of(a_place("sh", "-c", "echo broken pump >&2; exit 5"), order())
+def test_the_last_words_of_a_supervisor_are_kept_beside_and_not_in_the_finding(
+    order: Order,
+) -> None:
+    asked = order()
+
+    ((_, _, outcome),) = came_of(a_place("sh", "-c", "echo broken pump >&2; exit 5"), asked)
 
     assert outcome is not None
-    assert outcome.findings[0].message == (
-        "its supervisor ended without an answer (exit code 5: broken pump)"
-    )
+    assert outcome.findings[0].message == "its supervisor ended without an answer"
+    assert (Path(asked.folder) / "supervisor-1.log").read_text() == "broken pump\n"
 
 
 def test_an_outcome_that_a_worker_wrote_itself_is_not_believed(order: Order) -> None:

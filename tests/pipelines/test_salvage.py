@@ -40,7 +40,7 @@ def _tree_of(repo: Repo, *names: str) -> str:
         repo.write(f"{name}.txt", f"{name}\n")
     repo.git("add", *(f"{name}.txt" for name in names))
     tree = repo.git("write-tree").decode().strip()
-    repo.reset()
+    repo.git("reset", "-q", "--hard")
     return tree
 
 
@@ -73,7 +73,7 @@ def test_the_patch_of_what_was_salvaged_applies_with_plain_git(
 
     repo.git("apply", "--index", str(found.folder / "DIFF.patch"))
     tree = repo.git("write-tree").decode().strip()
-    repo.reset()
+    repo.git("reset", "-q", "--hard")
 
     assert tree == found.status["tree"]
 
@@ -111,7 +111,7 @@ def test_where_nothing_is_green_nothing_is_salvaged_and_the_report_says_so(small
     assert (found.ended.exit_code, found.status["salvage"], found.status["partial"]) == (
         3, None, False,
     )  # fmt: skip
-    assert found.above != plain.above
+    assert "salvage" in found.above.lower()
     assert small.factory("ledger-replay", "--rebuild").exit_code == 0
 
 
@@ -135,46 +135,30 @@ def test_one_worker_leaves_no_part_to_salvage(small: Work) -> None:
     assert (found.ended.exit_code, found.status["salvage"]) == (3, None)
 
 
-def test_what_is_green_alone_is_salvaged_before_time_runs_out_on_larger_parts(
-    small: Work, tmp_path: Path
-) -> None:
-    workers(small, "A", "B", "C", "D", "E", "F")
-    bad = " || ".join(f"test -e {name}.txt" for name in "DEF")
-    plain = checked(small, [sh("a", f"{counted(tmp_path / 'count')}; ! {{ {bad}; }}")])
-    before = len((tmp_path / "count").read_text())
+def test_what_is_green_alone_is_salvaged_where_time_runs_out_on_larger_parts(small: Work) -> None:
+    workers(small, "A", "B", "C", "D")
+    slow = "test $(ls *.txt | wc -l) -gt 2 && sleep 0.6"
+    settings = {"FACTORY_CHECKS__BUDGET": "1s", "FACTORY_WORK__JOBS": "9"}
+    check = sh("slow", f"{slow}; ! {{ test -e C.txt || test -e D.txt; }}")
+    plain = checked(small, [check], env=settings)
 
-    found = integrated(small, plain.run_id, "--salvage")
+    found = integrated(small, plain.run_id, "--salvage", env=settings)
 
-    trials = len((tmp_path / "count").read_text()) - before - (2 + 1 + 2 * 6)
-    assert _part(found) == ["A", "B", "C"]
-    assert trials <= 20
+    assert (found.table["alone", "C"], found.table["alone", "A"]) == ("failed", "passed")
+    assert _part(found) == ["A", "B"]
 
 
 def test_a_search_that_runs_out_of_time_ends_and_says_so(small: Work, tmp_path: Path) -> None:
-    workers(small, "A", "B", "C", "D")
-    script = f"{counted(tmp_path / 'count')}; sleep 0.4; test $(ls *.txt | wc -l) -lt 2"
-    plain = checked(small, [sh("slow", script)])
+    workers(small, "A", "B", "C")
+    plain = checked(small, [sh("slow", f"{counted(tmp_path / 'count')}; sleep 0.4; false")])
     before = len((tmp_path / "count").read_text())
     settings = {"FACTORY_CHECKS__BUDGET": "1s"}
 
     found = integrated(small, plain.run_id, "--salvage", env=settings)
 
     assert (found.ended.exit_code, found.status["salvage"]) == (3, None)
-    assert len((tmp_path / "count").read_text()) - before < 25
+    assert len((tmp_path / "count").read_text()) - before < 20
     assert "salvage" in found.above.lower()
-
-
-def test_a_part_that_was_found_green_in_the_table_is_not_run_again(
-    small: Work, tmp_path: Path
-) -> None:
-    workers(small, "A", "B", "C")
-    plain = checked(small, [sh("a", f"{counted(tmp_path / 'count')}; {TOGETHER}")])
-    before = len((tmp_path / "count").read_text())
-
-    found = integrated(small, plain.run_id, "--salvage")
-
-    assert _part(found) is not None
-    assert len((tmp_path / "count").read_text()) - before == before
 
 
 def test_a_salvage_of_what_is_left_after_bundles_were_excluded(small: Work) -> None:
@@ -195,10 +179,11 @@ def test_a_blocked_run_has_nothing_to_salvage(small: Work, tmp_path: Path) -> No
     workers(small, "A")
     small.patch("X", write_file("out.md", "x"), allow=["docs/**"])
     plain = checked(small, [sh("a", counted(tmp_path / "count"))])
+    above = plain.above
 
     found = integrated(small, plain.run_id, "--salvage")
 
-    assert (found.ended.exit_code, found.above) == (3, plain.above)
+    assert (found.ended.exit_code, found.above) == (3, above)
     assert not (tmp_path / "count").exists()
 
 

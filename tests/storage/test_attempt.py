@@ -38,7 +38,6 @@ OUTCOME = Outcome(
     patch=None,
     stray=False,
     is_whole=True,
-    is_dirty=False,
     was_captured=True,
 )
 

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
 from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.domain.nearest import did_you_mean
-from tools.codex.factory.domain.plan import Duration, Policy
+from tools.codex.factory.domain.plan import Duration, PatternText, Policy
 from tools.codex.factory.errors import ConfigurationError
 
 CONFIG_FILE = "tools/codex/factory/factory.config.json"
 PREFIX = "FACTORY_"
+
+
+VariableName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class _Section(BaseModel):
@@ -78,7 +81,7 @@ class Work(_Section):
     """How long what must end may take before it is killed."""
     log_bytes: Annotated[int, Field(ge=1024)] = 16 << 20
     """How much of each stdout and stderr is kept, in bytes."""
-    environment: tuple[str, ...] = (
+    environment: tuple[VariableName, ...] = (
         "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM",
         "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
@@ -95,14 +98,14 @@ class Checks(_Section):
     """How long the search for who made a check red may take, and again that for what is green."""
     always_run: bool = False
     """Run a check also where it passed on the same tree, by the same command and tools."""
-    environment: tuple[str, ...] = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+    environment: tuple[VariableName, ...] = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
     """The variables that a check gets from the operator's environment, beside our own."""
 
 
 class Capture(_Section):
     """How a checkout becomes a bundle."""
 
-    ignore: tuple[str, ...] = ("__pycache__/", ".pytest_cache/", ".DS_Store")
+    ignore: tuple[PatternText, ...] = ("__pycache__/", ".pytest_cache/", ".DS_Store")
     """Patterns of what is in no bundle, beside the repository's own .gitignore files."""
 
 

@@ -19,14 +19,26 @@ _STAGE_EVENTS = {
     "RUN_CONTINUED": "run {run} continues on base {base_commit}",
     "CHECKOUT_MADE": "{actor}: checkout made",
     "WORKER_STARTED": "{actor}: started (attempt {attempt})",
-    "WORKER_ENDED": "{actor}: ended ({how}), its work is captured",
+    "WORKER_ENDED": "{actor}: {how}",
     "ATTEMPT_KEPT": "{actor}: attempt {attempt} is kept; another follows",
-    "LAUNCH_END": "launch ends, {workers} workers",
+    "WORKER_WAITING": "{actor}: waits in {at} {why}",
+    "CHECKOUT_KEPT": "{actor}: its checkout is kept: {at}",
+    "LAUNCH_END": "launch ends",
     "VALIDATE_END": "bundles judged: {status}",
     "MERGED": "{paths} paths of {workers} bundles merged",
     "PROVED": "git reaches the same tree",
-    "CHECK_STARTED": "check {check} runs",
-    "CHECK_ENDED": "check {check}: {result}",
+    "CHECK_STARTED": "check {check} runs on {on}",
+    "CHECKED": "check {check}: {result}",
+}
+_HOW = {
+    "exited": "ended; its work is captured",
+    "signalled": "ended by a signal; its work is captured",
+    "timed_out": "ran longer than it may, and was ended; its work is captured",
+    "idle": "said nothing for longer than it may, and was ended; its work is captured",
+    "stopped": "stopped with the factory; its work is captured",
+    "lost": "lost with its supervisor; what is left of its work is captured",
+    "not_started": "was not started",
+    "waiting": "its work is collected",
 }
 
 
@@ -46,6 +58,11 @@ def _add_launch(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="rehearse: built-in workers, all else real; nothing can be published",
     )
+
+
+def _add_collect(parser: argparse.ArgumentParser) -> None:
+    add_run_id(parser)
+    parser.add_argument("--workers", metavar="A,B", help="only these; the others go on working")
 
 
 def _add_integrate(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +101,8 @@ def run_collect(call: Call) -> int:
     from tools.codex.factory.pipelines import oneshot
 
     ground = call.ground()
-    ended = oneshot.collect(ground, call.arguments.run_id, _teller(call))
+    workers = _names(call.arguments.workers)
+    ended = oneshot.collect(ground, call.arguments.run_id, workers, _teller(call))
     return _ended(call, ground, ended, ())
 
 
@@ -204,6 +222,8 @@ def _answer(
         if finding.severity == "blocks":
             call.screen.say(f"{shown(finding.subject)}: {shown(finding.message)}")
     line = status_text(status.status)
+    marks = {"NOOP": status.noop, "PARTIAL": status.partial, "REHEARSAL": status.rehearsal}
+    line.append("".join(f" {mark}" for mark, is_so in marks.items() if is_so))
     line.append(f"  {shown(str(report))}")
     call.screen.show(line)
     answer = run_answer(call.arguments.command, status, quoted(str(report)))
@@ -219,6 +239,8 @@ def _teller(call: Call) -> "Callable[[Event], None]":
         said = {**event.details, **event.file_counts, "run": event.run_id, "actor": event.actor}
         words = _STAGE_EVENTS.get(event.event_type)
         if words is not None:
+            said["how"] = _HOW.get(str(said.get("how")), str(said.get("how")))
+            said["result"] = str(said.get("result")).replace("_", " ")
             call.screen.progress(shown(words.format(**said)))
         else:
             code = "-" if event.rc is None else event.rc
@@ -251,7 +273,7 @@ COLLECT = CliCommand(
     name="collect",
     help="take in what external workers left in their checkouts, then integrate",
     example="factory collect --run-id spring-cleaning",
-    add_arguments=add_run_id,
+    add_arguments=_add_collect,
     run=run_collect,
 )
 BUNDLE_VALIDATE = CliCommand(

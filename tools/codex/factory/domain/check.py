@@ -6,6 +6,7 @@ from itertools import combinations
 from tools.codex.factory.domain.evidence import AttributionRow, CheckRow
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.order import ended_how
 from tools.codex.factory.domain.plan import Check, Plan
 
 _HINT_FAILED = "read its log in Z_integrator/LOGS, mend the work, and start a new run"
@@ -27,7 +28,8 @@ def check_findings(
         elif row.result == "failed":
             found.append(_failed(check, row, attribution))
         elif row.result == "flaky":
-            message = f"{_how(row)} once, and passed on a second run of the same tree"
+            times = "once" if row.runs == 2 else f"{row.runs - 1} times"
+            message = f"{_how(row)} {times}, and then passed on the same tree"
             hint = "make it steady, or give it `retries` in the plan"
             found.append(_finding(check, Code.CHECK_FLAKY, message, hint, blocks=not check.retries))
     return found
@@ -39,8 +41,12 @@ def is_green(plan: Plan, rows: Sequence[CheckRow]) -> bool:
 
 
 def red(plan: Plan, rows: Sequence[CheckRow]) -> tuple[Check, ...]:
-    """Return the required checks that failed, every time."""
-    failed = {row.name for row in rows if row.result == "failed"}
+    """Return the required checks that ran and failed, every time."""
+    failed = {
+        row.name
+        for row in rows
+        if row.result == "failed" and (row.ended is None or row.ended.how != "not_started")
+    }
     return tuple(check for check in plan.checks if check.required and check.name in failed)
 
 
@@ -54,26 +60,31 @@ def culprits(attribution: Sequence[AttributionRow], check: str) -> str:
     parts = []
     if alone:
         parts.append(f"red with {', '.join(map(str, alone))} alone")
-    elif any(row.tried == "alone" for row in rows):
+    elif _all_green_alone(attribution, check):
         parts.append("green with each bundle alone, red only together")
     if mended:
         parts.append(f"green without {', '.join(map(str, mended))}")
     return "; ".join(parts)
 
 
+def _all_green_alone(attribution: Sequence[AttributionRow], check: str) -> bool:
+    alone = [row for row in attribution if (row.check, row.tried) == (check, "alone")]
+    return bool(alone) and all(row.result == "passed" for row in alone)
+
+
 def subsets(
     workers: Sequence[WorkerId], green_alone: Collection[WorkerId]
 ) -> Iterator[tuple[WorkerId, ...]]:
-    """Yield parts of `workers` in the order in which they are worth a try: large ones first.
+    """Yield parts of `workers` in the order in which they are worth a try.
 
-    What is red alone is left out together before anything else of its size is tried.
+    First all that are green alone, which is a good guess and soon known; then the large ones.
     """
     likely = tuple(worker for worker in workers if worker in green_alone)
     seen = {tuple(workers), ()}
+    if likely not in seen:
+        seen.add(likely)
+        yield likely
     for size in range(len(workers) - 1, 0, -1):
-        if len(likely) == size and likely not in seen:
-            seen.add(likely)
-            yield likely
         for part in combinations(workers, size):
             if part not in seen:
                 seen.add(part)
@@ -85,20 +96,20 @@ def _failed(check: Check, row: CheckRow, attribution: Sequence[AttributionRow]) 
         message = f"{_how(row)} on the base commit, before any work"
         return _finding(check, Code.CHECK_RED_ON_BASE, message, _HINT_BASE)
     said = culprits(attribution, check.name)
-    message = f"{_how(row)} on the merged tree{'; ' + said if said else ''}"
+    message = f"{_how(row)} on the merge of the bundles{'; ' + said if said else ''}"
     hint = _HINT_BASE if "base commit" in said else _HINT_FAILED
+    if row.ended is not None and row.ended.how == "not_started":
+        hint = "install it, bring it by [integration] setup, or name it by a path"
     return _finding(check, Code.CHECK_FAILED, message, hint)
 
 
 def _how(row: CheckRow) -> str:
     ended = row.ended
-    if ended is None or ended.how == "exited":
-        return f"exited {ended.exit_code if ended else '?'}"
-    if ended.how == "signalled":
-        return f"was ended by signal {ended.signal}"
-    return {"timed_out": "ran longer than it may", "not_started": "could not be started"}.get(
-        ended.how, ended.how
-    )
+    if ended is None:
+        return "failed"
+    if ended.how == "not_started":
+        return f"could not be started ({row.reason})"
+    return ended_how(ended.how, ended.exit_code, ended.signal)
 
 
 def _finding(check: Check, code: Code, message: str, hint: str, *, blocks: bool = True) -> Finding:

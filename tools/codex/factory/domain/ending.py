@@ -19,10 +19,10 @@ _MESSAGES = {
     "lost": "how it ended is not known: its supervisor was killed",
 }
 _HINTS = {
-    "signalled": "LOGS/ may say why; what it had done until then is in DIFF.patch",
-    "timed_out": "raise `timeout` in the plan, or give it less to do; its work is in DIFF.patch",
-    "idle": "raise `idle_timeout` in the plan; what it had done until then is in DIFF.patch",
-    "exited": "LOGS/ say why; what it had done until then is in DIFF.patch",
+    "signalled": "its LOGS may say why; what it had done until then is in its DIFF.patch",
+    "timed_out": "raise `timeout` in the plan, or give it less to do; its DIFF.patch has its work",
+    "idle": "raise `idle_timeout` in the plan; what it had done until then is in its DIFF.patch",
+    "exited": "its LOGS may say why; what it had done until then is in its DIFF.patch",
 }
 
 

@@ -73,6 +73,10 @@ class Salvage(Artifact):
     checks: tuple[CheckRow, ...]
 
 
+SalvageSearch = Literal["not_asked", "found", "none_green", "out_of_time"]
+"""What came of looking for bundles that are green together."""
+
+
 class KeptPass(Artifact):
     """A check that passed, by the digest of everything that could change that."""
 
@@ -109,6 +113,7 @@ class IntegratorStatus(Artifact):
     checks: tuple[CheckRow, ...]
     attribution: tuple[AttributionRow, ...]
     salvage: Salvage | None
+    salvage_search: SalvageSearch
     findings: tuple[FindingRecord, ...]
     artifacts: dict[str, DigestText]
     """sha256 of every other artifact of the integrator."""

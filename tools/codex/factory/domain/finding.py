@@ -66,6 +66,7 @@ class Code(StrEnum):
     SCOPE_LOCK_DIFFERS = "scope.lock_differs"
     SCOPE_REQUESTED = "scope.requested"
     SCOPE_GRANTED = "scope.granted"
+    SCOPE_CHECK_DEFINITION = "scope.check_definition"
     SCOPE_EXECUTABLE = "scope.executable_bit"
     SCOPE_SENSITIVE_ALLOWED = "scope.sensitive_allowed"
     OVERLAP_SAME_PATH = "overlap.same_path"

@@ -88,8 +88,8 @@ class Outcome:
     """What came of an order.
 
     `patch` is the digest of the captured DIFF.patch beside it (None: nothing was captured);
-    `is_whole`: nothing but ignored files is in the checkout alone. `is_dirty`: a step changed what
-    is not ignored, so later steps were not begun.
+    `is_whole`: nothing but ignored files is in the checkout alone. `was_captured`: a capture was
+    tried, so what has no patch cannot be captured.
     """
 
     how: How
@@ -102,9 +102,7 @@ class Outcome:
     patch: Digest | None
     stray: bool
     is_whole: bool
-    is_dirty: bool
     was_captured: bool
-    """Whether a capture was tried: what has no patch then cannot be captured."""
 
     @property
     def is_good(self) -> bool:
@@ -120,6 +118,14 @@ class Outcome:
     def waits(self) -> bool:
         """Return whether the checkout is made, and whoever works in it is not done."""
         return self.how == "waiting" and not self.was_captured
+
+
+def ended_how(how: str, exit_code: int | None, signal: int | None) -> str:
+    """Return in words how a command ended."""
+    if how == "exited":
+        return f"exited {exit_code}"
+    words = {"timed_out": "ran longer than it may", "idle": "said nothing for longer than it may"}
+    return f"was ended by signal {signal}" if how == "signalled" else words.get(how, how)
 
 
 def order_from(said: dict[str, Any]) -> WorkOrder:

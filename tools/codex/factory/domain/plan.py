@@ -29,6 +29,12 @@ def _no_nul(text: str) -> str:
     return text
 
 
+def _names_a_program(argv: tuple[str, ...]) -> tuple[str, ...]:
+    if not argv[0].strip():
+        raise ValueError("the first word names no program")
+    return argv
+
+
 def seconds(text: str) -> int:
     """Return how many seconds a duration has."""
     return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
@@ -47,7 +53,7 @@ LineText = Annotated[str, AfterValidator(_no_control)]
 WordText = Annotated[str, AfterValidator(_no_nul)]
 PatternText = Annotated[LineText, AfterValidator(pattern)]
 Duration = Annotated[str, AfterValidator(_duration)]
-Argv = Annotated[tuple[WordText, ...], Field(min_length=1)]
+Argv = Annotated[tuple[WordText, ...], Field(min_length=1), AfterValidator(_names_a_program)]
 
 
 class WorkerEntry(Artifact):

@@ -27,6 +27,7 @@ from tools.codex.factory.domain.evidence import (
     OverlapRow,
     Proof,
     Salvage,
+    SalvageSearch,
     WorkerRow,
 )
 from tools.codex.factory.domain.finding import Finding, in_order
@@ -55,6 +56,7 @@ class Integration:
     checks: tuple[CheckRow, ...] = ()
     attribution: tuple[AttributionRow, ...] = ()
     salvage: Salvage | None = None
+    salvage_search: SalvageSearch = "not_asked"
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -86,6 +88,7 @@ def with_checks(
     checks: tuple[CheckRow, ...],
     attribution: tuple[AttributionRow, ...],
     salvage: Salvage | None,
+    salvage_search: SalvageSearch,
 ) -> Integration:
     """Return the integration with what the checks said, and what follows from that.
 
@@ -99,6 +102,7 @@ def with_checks(
         checks=checks,
         attribution=attribution,
         salvage=salvage,
+        salvage_search=salvage_search,
         extra=(*integration.extra, *found),
     )
 

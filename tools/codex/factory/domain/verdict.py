@@ -9,7 +9,7 @@ from tools.codex.factory.domain.bundle import Bundle, RawBundle, read
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.claim import claim_findings
 from tools.codex.factory.domain.ending import ending_findings
-from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order
+from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order, note
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, RunId, WorkerId
 from tools.codex.factory.domain.overlap import Overlaps, overlaps
 from tools.codex.factory.domain.path import quoted
@@ -172,6 +172,7 @@ def _scope(
         requests=requests,
         granted=granted,
     )
+    found += _check_definitions(bundle.worker, changes, plan)
     said = bundle.scope_lock
     # Whose lock it says to be is judged as identity.
     given = scope_lock(entry, run).model_copy(
@@ -190,6 +191,22 @@ def _scope(
             )
         )
     return found
+
+
+def _check_definitions(worker: WorkerId, changes: tuple[Change, ...], plan: Plan) -> list[Finding]:
+    """Return a note for each changed file that a check or its setup names."""
+    commands = [*plan.integration.setup, *(check.command for check in plan.checks)]
+    named = {word.removeprefix("./") for argv in commands for word in argv}
+    return [
+        note(
+            Code.SCOPE_CHECK_DEFINITION,
+            f"{worker}: {quoted(change.path)}",
+            "a check of the plan names this file, and the worker changed it",
+            "read the change: it decides what the check says",
+        )
+        for change in changes
+        if change.path in named
+    ]
 
 
 def _base_findings(bundle: Bundle, base_commit: str) -> list[Finding]:

@@ -26,11 +26,10 @@ from tools.codex.factory.process.tree import (
     workers_of,
 )
 from tools.codex.factory.storage.attempt import Attempt
-from tools.codex.factory.storage.run_directory import read_regular
 
 MARK = "FACTORY_ATTEMPT"
 _STEPS = ("checkout", "setup", "work")
-_MOST_COMPLAINT_BYTES = 1 << 20
+_LEAST_BYTES = 1 << 20
 _WAIT_SECONDS = 0.1
 
 
@@ -48,7 +47,6 @@ class Said:
 class _Running:
     order: WorkOrder
     child: Attended
-    errors: str
     settled: bool = False
     """Whether its outcome was heard: it waits to be told what becomes of the attempt."""
 
@@ -117,9 +115,10 @@ class Local:
         attempt = Attempt(Path(order.folder))
         try:
             handle = attempt.held()
-            errors, name = attempt.complaints()
-        except StorageError as error:
-            yield Said(order=order, kind="outcome", outcome=_lost(order, str(error)))
+            errors = attempt.complaints()
+        except StorageError:
+            _refuse_full_disk(order)
+            yield Said(order=order, kind="outcome", outcome=_lost(order))
             return
         if handle is None:
             raise StorageError(
@@ -141,7 +140,7 @@ class Local:
         finally:
             os.close(handle)
             os.close(errors)
-        self._running[child.fileno()] = _Running(order, child, name)
+        self._running[child.fileno()] = _Running(order, child)
         self._selector.register(child.fileno(), selectors.EVENT_READ)
         child.tell(json.dumps(asdict(order)).encode("ascii"))
 
@@ -180,15 +179,18 @@ class Local:
         """Go on after the end of a supervisor; what one left that was killed is captured anew."""
         running = self._running.pop(handle)
         self._selector.unregister(handle)
-        code = running.child.ended()
+        running.child.ended()
         order = running.order
         if running.settled:
             return
-        self._end_orphans(order)
-        if order.is_lost or not order.captures or not Path(order.folder).is_dir():
-            yield Said(order=order, kind="outcome", outcome=_lost(order, _told(running, code)))
-        else:
+        _refuse_full_disk(order)
+        if order.steps:
+            # Else it only captured, and who stands in the folder may be a person.
+            self._end_orphans(order)
+        if order.captures and order.steps and Path(order.folder).is_dir():
             self._waiting.append(replace(order, makes=False, steps=(), is_lost=True))
+        else:
+            yield Said(order=order, kind="outcome", outcome=_lost(order))
 
     def _end_orphans(self, order: WorkOrder) -> None:
         """End what a killed supervisor left: our new children, and all that bears its mark."""
@@ -202,11 +204,15 @@ class Local:
 
 
 def await_free(attempt: Attempt) -> Iterator[None]:
-    """Yield while another process holds `attempt`."""
-    while (handle := attempt.held()) is None:
-        yield
-        time.sleep(_WAIT_SECONDS)
-    os.close(handle)
+    """Yield while another process holds `attempt`; one that removes it lets it go, too."""
+    try:
+        while (handle := attempt.held()) is None:
+            yield
+            time.sleep(_WAIT_SECONDS)
+        os.close(handle)
+    except StorageError:
+        if attempt.folder.exists():
+            raise
 
 
 def end_workers(attempt: Attempt) -> None:
@@ -219,24 +225,25 @@ def _mark(folder: str) -> bytes:
     return os.fsencode(f"{MARK}={folder}")
 
 
-def _told(running: _Running, code: int) -> str:
-    """Return how a supervisor ended, and the last that it said."""
-    ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-    try:
-        path = Path(running.order.folder) / running.errors
-        content = read_regular(path, limit=_MOST_COMPLAINT_BYTES).decode("utf-8", "replace")
-    except (FileNotFoundError, NotADirectoryError, StorageError):
-        return ended
-    lines = content.strip().splitlines()
-    return f"{ended}: {lines[-1]}" if lines else ended
+def _refuse_full_disk(order: WorkOrder) -> None:
+    """Raise UnfitHost where a supervisor ended because there was no room for what it captured."""
+    folder = Path(order.folder)
+    while not folder.exists():
+        folder = folder.parent
+    state = os.statvfs(folder)
+    if state.f_bavail * state.f_frsize < _LEAST_BYTES:
+        raise UnfitHost(
+            f"the disk of the work root is full: {order.name!r} cannot be captured",
+            hint="free some space; the same command with --run-id then goes on, nothing is lost",
+        )
 
 
-def _lost(order: WorkOrder, how: str) -> Outcome:
+def _lost(order: WorkOrder) -> Outcome:
     finding: Finding = blocking(
         Code.WORKER_LOST,
         f"{order.name}: supervisor",
-        f"its supervisor ended without an answer ({how})",
-        f"what is left of the attempt is in {order.folder}",
+        "its supervisor ended without an answer",
+        "its LOGS may say why; run it again",
     )
     return Outcome(
         how="lost",
@@ -249,6 +256,5 @@ def _lost(order: WorkOrder, how: str) -> Outcome:
         patch=None,
         stray=False,
         is_whole=False,
-        is_dirty=False,
         was_captured=True,
     )

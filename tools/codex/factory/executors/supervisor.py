@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,8 +38,6 @@ from tools.codex.factory.storage.attempt import HOME, Attempt
 _MOST_NAMED = 5
 _NOTHING = Captured(None, (), b"", False)
 
-Say = Callable[..., None]
-
 
 def serve() -> int:
     """Be a supervisor: read an order from stdin, carry it out, keep and say what came of it."""
@@ -74,7 +71,6 @@ class _Run:
         self._ended: list[StepEnded] = []
         self._logs: list[Log] = []
         self._findings: list[Finding] = []
-        self._dirt: tuple[str, ...] = ()
         self._was_captured = False
 
     def carried_out(self) -> tuple[Outcome, Captured]:
@@ -102,8 +98,10 @@ class _Run:
                 name=order.name,
             )
         except (FactoryError, OSError) as error:
-            message = f"the checkout cannot be made: {error}"
-            self._add(Code.WORKER_NOT_STARTED, "checkout", message, "look at the work root")
+            sys.stderr.write(f"{error}\n")
+            message = "the checkout cannot be made"
+            hint = "its LOGS say why; look at the work root"
+            self._add(Code.WORKER_NOT_STARTED, "checkout", message, hint)
             return False
         _say("checkout")
         return True
@@ -120,7 +118,7 @@ class _Run:
                 if not self._goes_on(step, ended):
                     return
         finally:
-            remove_checkout(temporary)
+            self._attempt.drop_temporary(remove_checkout)
 
     def _run_step(self, step: Step, temporary: Path) -> StepEnded:
         order = self._order
@@ -168,23 +166,21 @@ class _Run:
         """Return whether the next step may begin."""
         if step.kind == "setup" and not ended.is_good:
             return False
-        last = step is self._order.steps[-1]
-        if last and step.kind == "work":
-            return True
-        after = self._order.steps[self._order.steps.index(step) + 1 :]
-        if step.kind == "setup" and after and after[0].kind == "setup":
+        setups = [one for one in self._order.steps if one.kind == "setup"]
+        if not setups or step is not setups[-1]:
             return True
         try:
-            self._dirt = dirt(self._git, self._subject(), scratch=self._attempt.folder)
+            changed = dirt(self._git, self._subject(), scratch=self._attempt.folder)
         except (FactoryError, OSError) as error:
-            self._dirt = (f"(unreadable: {error})",)
-        if self._dirt and step.kind == "setup":
-            named = ", ".join(self._dirt[:_MOST_NAMED])
-            more = len(self._dirt) - _MOST_NAMED
-            message = f"setup changed {named}{f' and {more} more' if more > 0 else ''}"
+            sys.stderr.write(f"{error}\n")
+            changed = ("what cannot be read any more",)
+        if changed:
+            beyond = len(changed) - _MOST_NAMED
+            named = ", ".join(changed[:_MOST_NAMED])
+            message = f"setup changed {named}{f' and {beyond} more' if beyond > 0 else ''}"
             hint = "let setup write ignored paths only (.gitignore, capture.ignore)"
             self._add(Code.WORKER_SETUP_DIRTY, "setup", message, hint)
-        return not self._dirt
+        return not changed
 
     def _subject(self) -> Subject:
         order = self._order
@@ -212,7 +208,6 @@ class _Run:
             patch=digest_of(captured.patch) if captured.patch is not None else None,
             stray=bool(captured.stray),
             is_whole=captured.is_whole,
-            is_dirty=bool(self._dirt),
             was_captured=self._was_captured,
         )
 

@@ -70,7 +70,7 @@ def prepare(ground: Session, request: Request) -> Prepared:
     """Return the plan, the base and the sources; raise what speaks against starting."""
     folder, file = _plan_file(ground, request)
     base = base_of(ground.git, ground.repository, request.base_ref)
-    if request.dry_run or any(entry.source in WORKED for entry in file.workers):
+    if request.dry_run or file.checks or any(e.source in WORKED for e in file.workers):
         file = _roomy(ground, request, file, base)
     policy = ground.settings.config.policy()
     sources = gather(
@@ -101,6 +101,10 @@ def _roomy(ground: Session, request: Request, file: PlanFile, base: Base) -> Pla
     running = sum(entry.source == "command" for entry in file.workers)
     work = ground.settings.config.work
     count = kept + (running if work.keep else min(running, work.jobs))
+    count = max(count, min(len(file.checks), work.jobs))
+    if request.run_id is not None and (ground.runs_root / request.run_id / MANIFEST).exists():
+        # It goes on: what it needs is there already, or not.
+        return file
     check_room(root, size=count * heavy.size, files=count * heavy.files)
     return file
 

@@ -1,12 +1,14 @@
 """The checks of a run, between the integrator's merge and its report."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tools.codex.factory.domain.artifact import LogEntry
 from tools.codex.factory.domain.check import red
 from tools.codex.factory.domain.event import Event
-from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId
+from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
+from tools.codex.factory.pipelines.history import passed_in
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
 from tools.codex.factory.pipelines.record import RecordedRun
 from tools.codex.factory.pipelines.session import Session
@@ -18,6 +20,7 @@ from tools.codex.factory.stages.trial import Checking, Tree, cleared_checks
 from tools.codex.factory.storage.passes import Passes
 from tools.codex.factory.wiring import clock, versions
 
+_MOST_LABEL = 40
 _TOOLS = ("git", "platform", "python", "zlib")
 
 
@@ -40,23 +43,30 @@ def examined(
         about = _checking(ground, run, where, record)
         cleared_checks(about.folder)
         logs: list[LogEntry] = []
-        base = Tree("base", ObjectId(run.manifest.base_commit), ObjectId(run.manifest.base_tree))
+        base = Tree(
+            "base",
+            "the base",
+            ObjectId(run.manifest.base_commit),
+            ObjectId(run.manifest.base_tree),
+        )
         if run.manifest.rehearsal:
             return Examined(checks=checked(about, base, on="base", logs=logs), logs=tuple(logs))
-        rows = checked(about, _tree("merged", merged, base), on="merged", logs=logs)
+        whole = _tree("merged", "the merged tree", merged, base)
+        rows = checked(about, whole, on="merged", logs=logs)
         failing = red(run.plan, rows)
         if not failing:
             return Examined(checks=rows, logs=tuple(logs))
 
         def merge(workers: tuple[WorkerId, ...]) -> Tree | None:
             said = ask(workers)
-            return _tree("-".join(_numbers(merged, workers)), said, base) if said.tree else None
+            return _part(merged, workers, said, base) if said.tree else None
 
         attribution = attributed(about, failing, merged.workers, base=base, merge=merge)
-        salvage = None
-        if salvaging:
-            salvage = salvaged(about, merged.workers, attribution, merge=merge)
-        return Examined(checks=rows, attribution=attribution, salvage=salvage, logs=tuple(logs))
+        found = Examined(checks=rows, attribution=attribution, logs=tuple(logs))
+        if not salvaging:
+            return found
+        salvage, search = salvaged(about, merged.workers, attribution, merge=merge)
+        return replace(found, salvage=salvage, salvage_search=search)
 
 
 def _checking(
@@ -74,20 +84,25 @@ def _checking(
         work=where.work,
         settings=ground.settings.config.checks,
         passes=Passes(ground.runs_root),
+        witnessed=lambda named, key: passed_in(ground, named, key),
         clock=clock,
         record=record,
     )
 
 
-def _tree(label: str, said: MergedSaid, base: Tree) -> Tree:
+def _tree(label: str, shown: str, said: MergedSaid, base: Tree) -> Tree:
     """Return what was merged as what can be checked out; nothing changed is the base itself."""
     assert said.tree is not None
-    return Tree(label, said.commit or base.commit, said.tree)
+    return Tree(label, shown, said.commit or base.commit, said.tree)
 
 
-def _numbers(merged: MergedSaid, workers: tuple[WorkerId, ...]) -> tuple[str, ...]:
-    """Return the workers by their places: folders with many names in theirs grow too long."""
-    left = [n for n, worker in enumerate(merged.workers) if worker not in workers]
-    kept = [n for n, worker in enumerate(merged.workers) if worker in workers]
-    few, word = (kept, "only") if len(kept) <= len(left) else (left, "but")
-    return (word, *map(str, few))
+def _part(merged: MergedSaid, workers: tuple[WorkerId, ...], said: MergedSaid, base: Tree) -> Tree:
+    """Return the merge of some, named by the few in or out, and in folders by their places."""
+    left = tuple(worker for worker in merged.workers if worker not in workers)
+    word, few, shown = "only", workers, f"{', '.join(workers)} alone"
+    if len(left) < len(workers):
+        word, few, shown = "but", left, f"all but {', '.join(left)}"
+    places = "-".join(str(merged.workers.index(worker)) for worker in few)
+    if len(places) > _MOST_LABEL:
+        places = digest_of(places.encode())[:_MOST_LABEL]
+    return _tree(f"{word}-{places}", shown, said, base)

@@ -59,6 +59,18 @@ def view_of(ground: Session, run: str) -> RunView | None:
     return replay(reversed(lines)).get(run)
 
 
+def passed_in(ground: Session, run: str, key: str) -> bool:
+    """Return whether the ledger has it that what `key` stands for passed in `run`."""
+    for line in ground.ledger.recent():
+        if line.run_id != run:
+            continue
+        if line.event_type == EventType.CHECKED and line.hashes.get("key") == key:
+            return line.details.get("result") == "passed" and not line.details.get("reused")
+        if line.event_type == EventType.RUN_START:
+            break
+    return False
+
+
 def _unknown(ground: Session, run: str) -> RunUnavailable:
     known = {line.run_id for line in itertools.islice(ground.ledger.recent(), 5000)} - {""}
     return RunUnavailable(f"the ledger has no run {run!r}", hint=did_you_mean(run, known))

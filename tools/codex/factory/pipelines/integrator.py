@@ -33,14 +33,9 @@ from tools.codex.factory.process.tree import die_with_parent
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.objects import objects_of
 from tools.codex.factory.repository.quarantine import open_store
+from tools.codex.factory.stages.clear import cleared
 from tools.codex.factory.stages.integrate import Tools, integrate, part_of
-from tools.codex.factory.stages.report import (
-    ThisRun,
-    cleared,
-    report_event,
-    with_findings,
-    write_report,
-)
+from tools.codex.factory.stages.report import ThisRun, report_event, with_findings, write_report
 from tools.codex.factory.storage.run_directory import STORE
 from tools.codex.factory.wiring import clock, own_command, own_environment, stamp, versions
 
@@ -85,6 +80,7 @@ def integrated(
             checks=found.checks,
             attribution=found.attribution,
             salvage=found.salvage,
+            salvage_search=found.salvage_search,
             logs=found.logs,
         )
         talk.say(asked.model_dump_json().encode())
@@ -147,6 +143,7 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         checks=asked.checks,
         attribution=asked.attribution,
         salvage=asked.salvage,
+        salvage_search=asked.salvage_search,
     )
     outside += cleared(directory)
     about = ThisRun(

@@ -1,6 +1,6 @@
 """An integration from plan to verdict: launch, collect, bundle-validate, integrate, or all."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +8,10 @@ from pathlib import Path
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import ObjectId, WorkerId
+from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import WORKED
 from tools.codex.factory.domain.verdict import Judgement
-from tools.codex.factory.errors import RunUnavailable
+from tools.codex.factory.errors import RunUnavailable, UsageError
 from tools.codex.factory.pipelines.begin import (
     Prepared,
     Request,
@@ -29,7 +30,7 @@ from tools.codex.factory.pipelines.record import (
     recorded_run,
 )
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.pipelines.site import site
+from tools.codex.factory.pipelines.site import root_of, site
 from tools.codex.factory.repository.discovery import Base
 from tools.codex.factory.repository.objects import Objects, objects_of
 from tools.codex.factory.repository.quarantine import open_store
@@ -60,9 +61,21 @@ def launch(ground: Session, request: Request, prepared: Prepared, tell: Tell) ->
         return _launched(ground, request, prepared, directory, tell)
 
 
-def collect(ground: Session, name: str | None, tell: Tell) -> Launched | IntegratorStatus:
-    """Capture what persons and tools left in their checkouts; then judge, merge, prove, report."""
+def collect(
+    ground: Session, name: str | None, workers: tuple[str, ...], tell: Tell
+) -> Launched | IntegratorStatus:
+    """Capture what persons and tools left in their checkouts; then judge, merge, prove, report.
+
+    Only `workers` are taken, or all where none is named; the run goes on once nobody is left.
+    """
     run = recorded_run(ground, name)
+    external = [WorkerId(entry.id) for entry in run.plan.workers if entry.external]
+    for worker in workers:
+        if worker not in external:
+            raise UsageError(
+                f"the run has no external worker {worker!r}", hint=did_you_mean(worker, external)
+            )
+    collecting = [worker for worker in external if not workers or worker in workers]
     with locked(run.directory):
         _refuse_unlaunched(ground, run, but=("external",))
         sources = {
@@ -77,7 +90,7 @@ def collect(ground: Session, name: str | None, tell: Tell) -> Launched | Integra
         with ending(ground, run, tell) as record:
             for event in reconciled(ground, run, new=False):
                 record(event)
-            waiting = _worked(ground, run, sources, base, record, collecting=True)
+            waiting = _worked(ground, run, sources, base, record, collecting=collecting)
         if waiting:
             return Launched(run, waiting)
         with ending(ground, run, tell) as record:
@@ -101,6 +114,8 @@ def integrate(
     `salvaging`: where a check is red, the largest part of the bundles that is green is sought.
     """
     run = recorded_run(ground, name)
+    if run.plan.checks:
+        root_of(ground)
     with locked(run.directory):
         _refuse_unlaunched(ground, run)
         return _integrated(ground, run, tell, salvaging=salvaging)
@@ -128,7 +143,7 @@ def _launched(
     with ending(ground, run, tell) as record:
         for event in reconciled(ground, run, new=new):
             record(event)
-        waiting = _worked(ground, run, prepared.sources, prepared.base, record, collecting=False)
+        waiting = _worked(ground, run, prepared.sources, prepared.base, record, collecting=())
     return Launched(run, waiting)
 
 
@@ -139,7 +154,7 @@ def _worked(
     base: Base,
     record: Tell,
     *,
-    collecting: bool,
+    collecting: Collection[WorkerId],
 ) -> dict[WorkerId, Path]:
     """Seal a bundle for each worker: adopt what was made elsewhere, run the rest."""
     waiting: dict[WorkerId, Path] = {}

@@ -6,7 +6,13 @@ from typing import Literal
 
 from tools.codex.factory.domain.artifact import Artifact, LogEntry
 from tools.codex.factory.domain.event import Event, EventType
-from tools.codex.factory.domain.evidence import AttributionRow, CheckRow, LedgerHead, Salvage
+from tools.codex.factory.domain.evidence import (
+    AttributionRow,
+    CheckRow,
+    LedgerHead,
+    Salvage,
+    SalvageSearch,
+)
 from tools.codex.factory.domain.identity import ObjectId, WorkerId
 
 
@@ -37,6 +43,7 @@ class Asked(Artifact):
     checks: tuple[CheckRow, ...] = ()
     attribution: tuple[AttributionRow, ...] = ()
     salvage: Salvage | None = None
+    salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
 
 
@@ -83,6 +90,7 @@ class Examined:
     checks: tuple[CheckRow, ...] = ()
     attribution: tuple[AttributionRow, ...] = ()
     salvage: Salvage | None = None
+    salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
 
 

@@ -14,7 +14,8 @@ from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.errors import Bug, FactoryError, FailedRun, Interrupted, StorageError
 from tools.codex.factory.pipelines.record import RecordedRun, report_file
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.stages.report import TRACEBACK, ThisRun, cleared, write_failure
+from tools.codex.factory.stages.clear import cleared
+from tools.codex.factory.stages.report import TRACEBACK, ThisRun, write_failure
 from tools.codex.factory.storage.lock import held
 from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.wiring import clock, stamp, versions

@@ -17,6 +17,8 @@ from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory, worker_artifact
 from tools.codex.factory.storage.runs_root import runs_in
 
+_NO_REPORT_HINT = "`factory integrate` makes one; for a worker outside, `factory collect`"
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
@@ -74,7 +76,8 @@ def integrator_status(directory: RunDirectory) -> IntegratorStatus:
         content = directory.read(name)
     except FileNotFoundError:
         raise RunUnavailable(
-            f"run {directory.run!r} has no report yet", hint="`factory integrate` makes one"
+            f"run {directory.run!r} has no report yet",
+            hint=_NO_REPORT_HINT,
         ) from None
     return _parsed(IntegratorStatus, content, directory, name)
 
@@ -85,7 +88,8 @@ def report_text(directory: RunDirectory) -> str:
         content = directory.read(worker_artifact(INTEGRATOR, "FINAL_REPORT.txt"))
     except FileNotFoundError:
         raise RunUnavailable(
-            f"run {directory.run!r} has no report yet", hint="`factory integrate` makes one"
+            f"run {directory.run!r} has no report yet",
+            hint=_NO_REPORT_HINT,
         ) from None
     return content.decode("utf-8", "replace")
 

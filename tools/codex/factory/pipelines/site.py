@@ -2,16 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import digest_of
+from tools.codex.factory.errors import ConfigurationError
 from tools.codex.factory.executors import rehearsal
 from tools.codex.factory.executors.local import Local
 from tools.codex.factory.pipelines.record import RecordedRun
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.repository.discovery import shallow_of
+from tools.codex.factory.repository.discovery import shallow_of, work_trees
 from tools.codex.factory.stages.order import Site
 from tools.codex.factory.storage.run_directory import MANIFEST
 from tools.codex.factory.storage.work_root import make_work_root, run_folder, work_root
@@ -19,23 +20,28 @@ from tools.codex.factory.wiring import own_environment, supervisor_command
 
 
 def root_of(ground: Session) -> Path:
-    """Return the work root; raise ConfigurationError where it may not lie there."""
+    """Return the work root, made; raise ConfigurationError where it may not lie there."""
     settings = ground.settings
     from_here = settings.provenance["work.root"] == "command line"
     variables = ground.host.variables
-    return work_root(
+    root = work_root(
         settings.config.work.root,
         cache=variables.get("XDG_CACHE_HOME"),
         home=variables.get("HOME"),
         start=ground.folder if from_here else ground.repository.work_tree,
     )
+    if ground.runs_root == root or ground.runs_root in root.parents:
+        raise ConfigurationError(
+            f"work.root = {str(root)!r} lies in the runs root", hint="name a folder of its own"
+        )
+    make_work_root(root)
+    return root
 
 
 @contextmanager
 def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
     """Yield where the run's workers work; left, whatever ran there has ended and was captured."""
     root = root_of(ground)
-    make_work_root(root)
     work = ground.settings.config.work
     place = Local(
         command=supervisor_command(),
@@ -45,27 +51,29 @@ def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
     manifest = digest_of(run.directory.read(MANIFEST))
     folder = run_folder(root, ground.repository.git_dir, run.directory.run, manifest)
     built_in = (sys.executable, "-I", "-S", rehearsal.__file__, "{worker_id}", "{outbox}")
-    with place:
-        yield Site(
-            folder=folder,
-            place=place,
-            work=work,
-            environment=_let_through(ground.host.variables, work.environment),
-            rehearsing=built_in if run.manifest.rehearsal else (),
-            shallow=shallow_of(ground.git, ground.repository),
-        )
-    # What holds no checkout any more is no use to anyone.
-    with suppress(OSError):
-        folder.rmdir()
-        folder.parent.rmdir()
+    try:
+        with place:
+            yield Site(
+                folder=folder,
+                place=place,
+                work=work,
+                environment=_let_through(ground.host.variables, work.environment),
+                rehearsing=built_in if run.manifest.rehearsal else (),
+                shallow=shallow_of(ground.git, ground.repository),
+            )
+    finally:
+        # What holds no checkout any more is no use to anyone.
+        with suppress(OSError):
+            folder.rmdir()
+            folder.parent.rmdir()
 
 
 def check_environment(ground: Session) -> dict[str, str]:
-    """Return what a check gets of the operator's environment: no folder of their work tree."""
+    """Return what a check gets of the operator's environment: no folder of their work trees."""
     found = _let_through(ground.host.variables, ground.settings.config.checks.environment)
     if "PATH" in found:
-        top = ground.repository.work_tree.resolve()
-        kept = [one for one in found["PATH"].split(os.pathsep) if one and not _below(one, top)]
+        tops = work_trees(ground.git, ground.repository)
+        kept = [one for one in found["PATH"].split(os.pathsep) if one and not _below(one, tops)]
         found["PATH"] = os.pathsep.join(kept)
     return found
 
@@ -74,9 +82,6 @@ def _let_through(variables: Mapping[str, str], names: tuple[str, ...]) -> dict[s
     return {name: variables[name] for name in names if name in variables}
 
 
-def _below(folder: str, top: Path) -> bool:
-    path = Path(folder)
-    if not path.is_absolute():
-        return True
-    resolved = path.resolve()
-    return resolved == top or top in resolved.parents
+def _below(folder: str, tops: Iterable[str]) -> bool:
+    real = os.path.realpath(folder)
+    return not os.path.isabs(folder) or any(f"{real}/".startswith(f"{top}/") for top in tops)

@@ -45,5 +45,9 @@ class CappedLog:
 
     def _write(self, content: bytes) -> None:
         view = memoryview(content)
-        while view:
-            view = view[os.write(self._handle, view) :]
+        try:
+            while view:
+                view = view[os.write(self._handle, view) :]
+        except OSError:
+            # A full disk must not keep us from ending, and capturing, who filled it.
+            self._dropped += len(view)

@@ -12,12 +12,21 @@ def checks_section(status: IntegratorStatus) -> list[str]:
     lines = _rows(status.checks)
     for name in dict.fromkeys(row.check for row in status.attribution):
         lines += _table(name, [row for row in status.attribution if row.check == name])
-    if status.salvage is not None:
-        lines.append(f"  salvaged: {', '.join(status.salvage.workers)} together are green")
-        lines += [f"  {line}" for line in _rows(status.salvage.checks)]
+    lines += _salvage(status)
     if not status.checks:
         return []
     return ["CHECKS", *lines, ""]
+
+
+def _salvage(status: IntegratorStatus) -> list[str]:
+    if status.salvage is not None:
+        lines = [f"  salvaged: {', '.join(status.salvage.workers)} together are green"]
+        return [*lines, *(f"  {line}" for line in _rows(status.salvage.checks))]
+    words = {
+        "none_green": "  salvage: no part of the bundles is green",
+        "out_of_time": "  salvage: no green part was found before checks.budget ended",
+    }
+    return [words[status.salvage_search]] if status.salvage_search in words else []
 
 
 def checks_line(status: IntegratorStatus, declared: int) -> str:
@@ -26,7 +35,9 @@ def checks_line(status: IntegratorStatus, declared: int) -> str:
         return "none declared"
     if not status.checks:
         return f"{declared} declared, none run: nothing was merged"
-    on = "the base commit, before any work" if status.checks[0].on == "base" else "the merged tree"
+    on = "the merged tree" if status.salvage is None else "the merge of all bundles"
+    if status.checks[0].on == "base":
+        on = "the base commit, before any work"
     words = ("passed", "failed", "flaky", "not_run")
     counts = [(word, sum(row.result == word for row in status.checks)) for word in words]
     said = ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in counts if count)

@@ -64,7 +64,8 @@ def capture(git: Git, subject: Subject, *, scratch: Path) -> Captured:
     try:
         return _captured(git, subject, scratch)
     except (FactoryError, OSError, ValueError) as error:
-        failed = found_at(subject, Code.CAPTURE_FAILED, f"the work cannot be captured: {error}")
+        reason = str(error).replace(f"{subject.checkout.parent}/", "")
+        failed = found_at(subject, Code.CAPTURE_FAILED, f"the work cannot be captured: {reason}")
         return Captured(None, (failed,), b"", False)
 
 

@@ -46,6 +46,8 @@ _LARGE_INDEX_BYTES = 200_000
 _NO_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 _SECOND = 1_000_000_000
 _PAUSE_SECONDS = 0.02
+# A clock that is set back would keep us for as long.
+_MOST_SETTLING_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def _let_it_settle(index: Path) -> None:
     It would read all those files again, each time it is asked, and that costs more than this wait.
     """
     written = index.stat().st_mtime_ns // _SECOND
-    while index.stat().st_mtime_ns // _SECOND <= written:
+    until = time.monotonic() + _MOST_SETTLING_SECONDS
+    while time.monotonic() < until and index.stat().st_mtime_ns // _SECOND <= written:
         time.sleep(_PAUSE_SECONDS)
         os.utime(index)
 

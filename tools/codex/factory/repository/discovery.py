@@ -1,5 +1,6 @@
 """Which repository the factory stands in, what kind it is, and whether it can be worked on."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,17 @@ def shallow_of(git: Git, repository: UserRepository) -> str:
         return path.read_text("ascii")
     except FileNotFoundError:
         return ""
+
+
+def work_trees(git: Git, repository: UserRepository) -> tuple[str, ...]:
+    """Return the real path of every work tree of the repository: its own, and those beside it."""
+    said = git.out("worktree", "list", "--porcelain", "-z", git_dir=repository.git_dir)
+    named = [
+        os.fsdecode(row.removeprefix(b"worktree "))
+        for row in said.split(b"\0")
+        if row.startswith(b"worktree ")
+    ]
+    return tuple(os.path.realpath(path) for path in [str(repository.work_tree), *named])
 
 
 def base_of(git: Git, repository: UserRepository, ref: str) -> Base:

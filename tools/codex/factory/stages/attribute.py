@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from tools.codex.factory.domain.check import is_green, subsets
-from tools.codex.factory.domain.evidence import AttributionRow, Salvage
+from tools.codex.factory.domain.evidence import AttributionRow, Salvage, SalvageSearch
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.plan import Check, seconds
 from tools.codex.factory.stages.check import checked
@@ -23,18 +23,20 @@ def attributed(
     merge: Merge,
 ) -> tuple[AttributionRow, ...]:
     """Return each red check on the base, on each bundle alone, and on all but each."""
+    until = _deadline(about)
+    in_time = _while_there_is_time(about, until, merge)
     trials: list[tuple[str, WorkerId | None, Tree | None]] = [("base", None, base)]
     if len(workers) > 1:
-        trials += [("alone", worker, merge((worker,))) for worker in workers]
+        trials += [("alone", worker, in_time((worker,))) for worker in workers]
         trials += [
-            ("without", worker, merge(tuple(one for one in workers if one != worker)))
+            ("without", worker, in_time(tuple(one for one in workers if one != worker)))
             for worker in workers
         ]
     checks = tuple(failing)
     # Bundles that change nothing make trees that are there already; each is tried once.
     distinct = {tree.tree: tree for _, _, tree in reversed(trials) if tree is not None}
-    until = _deadline(about)
-    done = ran(about, [(tree, checks) for tree in reversed(distinct.values())], until=until)
+    trees = list(reversed(distinct.values()))
+    done = ran(about, [(tree, check) for check in checks for tree in trees], until=until)
     rows = []
     for check in checks:
         for tried, worker, tree in trials:
@@ -58,24 +60,34 @@ def salvaged(
     attribution: Sequence[AttributionRow],
     *,
     merge: Merge,
-) -> Salvage | None:
-    """Return the largest part of the bundles that was found green in time, or None."""
+) -> tuple[Salvage | None, SalvageSearch]:
+    """Return the largest part of the bundles that was found green in time, and how that went."""
     red_alone = {
         row.worker_id for row in attribution if (row.tried, row.result) == ("alone", "failed")
     }
     green_alone = {worker for worker in workers if worker not in red_alone}
     until = _deadline(about)
+    best: Salvage | None = None
     for part in subsets(workers, green_alone):
+        if best is not None and len(part) <= len(best.workers):
+            break
         if about.clock() > until:
-            return None
+            return best, "out_of_time" if best is None else "found"
         tree = merge(part)
-        if tree is None:
-            continue
         # Its logs would stand beside those of the whole under the same names.
-        rows = checked(about, tree, on="merged", logs=None)
-        if is_green(about.plan, rows):
-            return Salvage(workers=part, tree=tree.tree, checks=rows)
-    return None
+        rows = checked(about, tree, on="merged", logs=None, until=until) if tree else ()
+        if tree is not None and is_green(about.plan, rows):
+            best = Salvage(workers=part, tree=tree.tree, checks=rows)
+    return best, "none_green" if best is None else "found"
+
+
+def _while_there_is_time(about: Checking, until: datetime, merge: Merge) -> Merge:
+    """Return `merge`, that makes nothing any more after `until`: merging takes time, too."""
+
+    def merged(workers: tuple[WorkerId, ...]) -> Tree | None:
+        return merge(workers) if about.clock() < until else None
+
+    return merged
 
 
 def _deadline(about: Checking) -> datetime:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from tools.codex.factory.domain.artifact import Ending
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import WorkerId
-from tools.codex.factory.domain.order import Outcome
+from tools.codex.factory.domain.order import Outcome, ended_how
 from tools.codex.factory.domain.plan import WorkerEntry
 from tools.codex.factory.domain.tree import around, spliced
 from tools.codex.factory.errors import StorageError
@@ -59,11 +59,16 @@ def _patch(
         return attempt.patch(outcome, limit=about.plan.policy.patch_bytes)
     except (StorageError, FileNotFoundError) as error:
         name = attempt.folder.parent.name
-        hint = f"the attempt is kept in {str(attempt.folder)!r}"
-        findings.append(
-            blocking(Code.CAPTURE_FAILED, f"{name}: DIFF.patch", str(error) or "gone", hint)
-        )
+        hint = "the attempt is kept in the work root; launch again"
+        findings.append(blocking(Code.CAPTURE_FAILED, f"{name}: DIFF.patch", _reason(error), hint))
         return None
+
+
+def _reason(error: Exception) -> str:
+    """Return why a capture cannot be taken, without the folders, which differ from run to run."""
+    if isinstance(error, FileNotFoundError):
+        return "what was captured is gone"
+    return str(error).rpartition(": ")[2] or "what was captured cannot be read"
 
 
 def _step_findings(entry: WorkerEntry, outcome: Outcome) -> list[Finding]:
@@ -71,9 +76,9 @@ def _step_findings(entry: WorkerEntry, outcome: Outcome) -> list[Finding]:
     found = []
     for step in outcome.steps:
         if step.kind == "setup" and not step.is_good and step.how != "stopped":
-            how = step.reason or _how(step.how, step.exit_code, step.signal)
+            how = step.reason or ended_how(step.how, step.exit_code, step.signal)
             message = f"{step.name} {how}; the worker was not started"
-            hint = f"LOGS/{step.name}.stderr.log says more"
+            hint = f"look into {entry.id}/LOGS in the run folder"
             found.append(
                 blocking(Code.WORKER_SETUP_FAILED, f"{entry.id}: {step.name}", message, hint)
             )
@@ -83,12 +88,6 @@ def _step_findings(entry: WorkerEntry, outcome: Outcome) -> list[Finding]:
                 blocking(Code.WORKER_NOT_STARTED, f"{entry.id}: {step.name}", step.reason, hint)
             )
     return found
-
-
-def _how(how: str, exit_code: int | None, signal: int | None) -> str:
-    if how == "exited":
-        return f"exited {exit_code}"
-    return f"was ended by signal {signal}" if how == "signalled" else how.replace("_", " ")
 
 
 def _logs(about: Launch, attempt: Attempt, outcome: Outcome) -> dict[str, tuple[str, bool, bytes]]:

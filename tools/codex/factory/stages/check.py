@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from tools.codex.factory.domain.artifact import Ending, LogEntry
@@ -14,39 +15,50 @@ from tools.codex.factory.domain.plan import Check
 from tools.codex.factory.stages.trial import STREAMS, Checking, Ran, Tree, ran, step_name
 from tools.codex.factory.storage.run_directory import worker_artifact
 
+_NO_TIME = Ran(None, "there was no time for it")
 _TAIL_LINES = 20
 _TAIL_CHARACTERS = 200
 
 
 def checked(
-    about: Checking, tree: Tree, *, on: Literal["merged", "base"], logs: list[LogEntry] | None
+    about: Checking,
+    tree: Tree,
+    *,
+    on: Literal["merged", "base"],
+    logs: list[LogEntry] | None,
+    until: datetime | None = None,
 ) -> tuple[CheckRow, ...]:
     """Return what each check of the plan says of `tree`.
 
     Where `logs` is a list, what they said goes to the integrator's LOGS, and is added to it.
 
-    One that fails is run again, to tell a failure from a flake.
+    One that fails is run again, to tell a failure from a flake. What has not ended by `until` was
+    not run.
     """
     kept = {check.name: _kept(about, check, tree) for check in about.plan.checks}
     wanted = tuple(check for check in about.plan.checks if kept[check.name] is None)
-    first = ran(about, [(tree, wanted)])
+    first = ran(about, [(tree, check) for check in wanted], until=until)
     rows = []
     for check in about.plan.checks:
         reused = kept[check.name]
         if reused is not None:
             rows.append(_row(check, on, "passed", None, runs=0, reused=reused))
+            _keep_own_logs(about, check, reused, logs)
             continue
-        runs = [first[tree.label, check.name]]
+        runs = [first.get((tree.label, check.name), _NO_TIME)]
         _keep_logs(about, check, runs, logs)
         while not runs[-1].passed and runs[-1].step and len(runs) <= max(1, check.retries):
-            again = Tree(f"{tree.label}-again-{len(runs)}", tree.commit, tree.tree)
-            runs.append(ran(about, [(again, (check,))])[again.label, check.name])
+            label = f"{tree.label}-again-{len(runs)}"
+            again = Tree(label, f"{tree.shown} again", tree.commit, tree.tree)
+            found = ran(about, [(again, check)], until=until)
+            runs.append(found.get((label, check.name), _NO_TIME))
             _keep_logs(about, check, runs, logs)
         rows.append(_judged(about, check, on, runs))
-        if rows[-1].result == "passed":
-            about.passes.keep(_key(about, check, tree), about.run.run, check.name)
-    for row in rows:
-        about.record(_ended_event(about, row))
+    for check, row in zip(about.plan.checks, rows, strict=True):
+        key = _key(about, check, tree)
+        about.record(_row_event(about, row, key))
+        if row.result == "passed" and row.reused is None:
+            about.passes.keep(key, about.run.run, check.name)
     return tuple(rows)
 
 
@@ -57,6 +69,9 @@ def _judged(
         return _row(check, on, "not_run", runs[0], runs=0)
     if len(runs) == 1:
         return _row(check, on, "passed", runs[0], runs=1)
+    if runs[-1].step is None:
+        # It failed, and was kept from failing, or passing, again.
+        return _row(check, on, "failed", runs[0], runs=len(runs) - 1)
     return _row(check, on, "flaky" if runs[-1].passed else "failed", runs[0], runs=len(runs))
 
 
@@ -121,10 +136,23 @@ def _keep_logs(
         )
 
 
+def _keep_own_logs(about: Checking, check: Check, reused: str, logs: list[LogEntry] | None) -> None:
+    """Keep what a check said in this very run, where an earlier integration of it passed."""
+    said = {}
+    for stream in STREAMS:
+        name = worker_artifact(INTEGRATOR, f"LOGS/{step_name(about, check)}.{stream}.log")
+        if reused == about.run.run and about.run.has(name):
+            content = about.run.read(name)
+            said[stream] = (content, len(content) > about.work.log_bytes)
+    _keep_logs(about, check, [Ran(None, "", said)], logs)
+
+
 def _kept(about: Checking, check: Check, tree: Tree) -> str | None:
     if about.settings.always_run:
         return None
-    return about.passes.run_of(_key(about, check, tree))
+    key = _key(about, check, tree)
+    run = about.passes.run_of(key)
+    return run if run is not None and about.witnessed(run, key) else None
 
 
 def _key(about: Checking, check: Check, tree: Tree) -> Digest:
@@ -153,13 +181,14 @@ def _program(name: str, path: str) -> list[str | int]:
         return [name]
     real = os.path.realpath(found)
     state = os.stat(real)
-    return [real, state.st_size, state.st_mtime_ns]
+    return [real, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns]
 
 
-def _ended_event(about: Checking, row: CheckRow) -> Event:
+def _row_event(about: Checking, row: CheckRow, key: Digest) -> Event:
     return Event(
         run_id=about.run.run,
-        event_type=EventType.CHECK_ENDED,
+        event_type=EventType.CHECKED,
+        hashes={"key": key},
         actor="factory",
         rc=row.ended.exit_code if row.ended is not None else None,
         duration_ms=row.duration_ms,

@@ -1,12 +1,14 @@
 """Workers run here: checkouts out, orders in, a sealed bundle for each that ended."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from tools.codex.factory.domain.artifact import WorkerStatus
 from tools.codex.factory.domain.document import parse
 from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import WorkerId, digest_of
 from tools.codex.factory.domain.order import PROMPT, Outcome
 from tools.codex.factory.domain.plan import WORKED, WorkerEntry
@@ -20,15 +22,16 @@ from tools.codex.factory.storage.attempt import Attempt, attempts_in
 from tools.codex.factory.storage.intake import ATTEMPTS, is_sealed, seal
 from tools.codex.factory.storage.run_directory import worker_artifact
 
+_MARKER = "STATUS.json"
 _MOST_DISTURBED = 1
 """How often a worker is begun again because its supervisor was: it may be the worker's doing."""
 
 
-def launch(about: Launch, *, collecting: bool) -> dict[WorkerId, Path]:
+def launch(about: Launch, *, collecting: Collection[WorkerId]) -> dict[WorkerId, Path]:
     """Run every worker that has no sealed bundle yet, and seal what each came to.
 
-    Returns who still waits for a person or a tool outside, and in which checkout; `collecting`
-    takes what these left.
+    Returns who still waits for a person or a tool outside, and in which checkout; what those in
+    `collecting` left is taken.
     """
     waiting: dict[WorkerId, Path] = {}
     for entry in about.plan.workers:
@@ -38,22 +41,25 @@ def launch(about: Launch, *, collecting: bool) -> dict[WorkerId, Path]:
         if is_sealed(about.run, worker):
             _clear_all(about, worker)
         else:
-            _resume(about, entry, waiting, collecting=collecting)
+            _resume(about, entry, waiting, is_collected=worker in collecting)
     entries = {entry.id: entry for entry in about.plan.workers}
     for said in about.site.place.news():
-        entry = entries[said.order.name]
+        entry, folder = entries[said.order.name], Path(said.order.folder)
         if said.outcome is None:
             about.record(_progress(about, said))
-        else:
-            if not said.outcome.is_own:
-                about.disturbed[WorkerId(entry.id)] += 1
-            done = _settle(about, entry, Path(said.order.folder), said.outcome, waiting)
-            about.site.place.release(said.order, clear=done)
+            continue
+        if not said.outcome.is_own:
+            about.disturbed[WorkerId(entry.id)] += 1
+        done = _settle(about, entry, folder, said.outcome, waiting)
+        about.site.place.release(said.order, clear=done)
+        if not done and WorkerId(entry.id) not in waiting and folder.is_dir():
+            at = str(Attempt(folder).checkout)
+            about.record(_event(about, WorkerId(entry.id), EventType.CHECKOUT_KEPT, at=at))
     return dict(sorted(waiting.items()))
 
 
 def _resume(
-    about: Launch, entry: WorkerEntry, waiting: dict[WorkerId, Path], *, collecting: bool
+    about: Launch, entry: WorkerEntry, waiting: dict[WorkerId, Path], *, is_collected: bool
 ) -> None:
     """Go on where an earlier factory left this worker, or begin its first attempt."""
     attempts = attempts_in(about.site.folder / entry.id)
@@ -64,23 +70,36 @@ def _resume(
     for _ in await_free(attempt):
         # A supervisor outlives a factory that was killed: it is still taking its worker down.
         pass
+    outcome = attempt.outcome()
     if number <= _kept(about, entry):
         # It was kept in the run already, and only not removed.
         _begin(about, entry, 1 + _kept(about, entry))
-        return
-    outcome = attempt.outcome()
-    if outcome is None and not attempt.checkout.exists():
+    elif outcome is None and not attempt.checkout.exists():
         attempt.clear(remove_checkout)
         _begin(about, entry, number)
-    elif outcome is None:
-        end_workers(attempt)
-        lost = worker_order(about, entry, attempt, is_lost=True)
-        about.site.place.submit(replace(lost, makes=False, steps=()))
-    elif outcome.waits and collecting:
-        order = worker_order(about, entry, attempt, is_lost=False)
-        about.site.place.submit(replace(order, makes=False, steps=(), captures=True))
-    elif _settle(about, entry, attempt.folder, outcome, waiting):
-        attempt.clear(remove_checkout)
+    elif outcome is not None and (not attempt.checkout.exists() or _is_open(entry, outcome)):
+        if is_collected:
+            _capture(about, entry, attempt, is_lost=False)
+        elif _settle(about, entry, attempt.folder, outcome, waiting):
+            attempt.clear(remove_checkout)
+    else:
+        # What was said of its end was not heard from its supervisor: it is captured once more,
+        # so that nobody else can have written what is taken.
+        if not entry.external:
+            end_workers(attempt)
+        if outcome is not None:
+            about.known[WorkerId(entry.id)] = outcome
+        _capture(about, entry, attempt, is_lost=outcome is None)
+
+
+def _is_open(entry: WorkerEntry, outcome: Outcome) -> bool:
+    """Return whether a person or tool outside was given this checkout, and may be in it still."""
+    return entry.external is True and outcome.how != "not_started"
+
+
+def _capture(about: Launch, entry: WorkerEntry, attempt: Attempt, *, is_lost: bool) -> None:
+    order = worker_order(about, entry, attempt, is_lost=is_lost)
+    about.site.place.submit(replace(order, makes=False, steps=(), captures=True))
 
 
 def _begin(about: Launch, entry: WorkerEntry, number: int) -> None:
@@ -101,20 +120,20 @@ def _settle(
     """
     worker, attempt = WorkerId(entry.id), Attempt(folder)
     number = int(attempt.folder.name)
-    if outcome.waits and not outcome.findings:
+    if _still_waits(entry, outcome):
         waiting[worker] = attempt.checkout
-        about.record(_event(about, worker, EventType.WORKER_WAITING, at=str(attempt.checkout)))
+        why = next((f.message for f in outcome.findings if f.blocks), "")
+        at = str(attempt.checkout)
+        about.record(_event(about, worker, EventType.WORKER_WAITING, at=at, why=why))
         return False
+    outcome = _as_known(outcome, about.known.pop(worker, None))
     files = attempt_files(about, entry, attempt, outcome, number)
     ended = _event(about, worker, EventType.WORKER_ENDED, how=outcome.how, attempt=str(number))
     about.record(replace(ended, rc=outcome.exit_code, duration_ms=outcome.milliseconds))
     failed = not outcome.is_good and not entry.external
     again = not outcome.is_own and about.disturbed[worker] <= _MOST_DISTURBED
     if again or (outcome.is_own and failed and _failures(about, entry) < entry.retries):
-        names = {f"{entry.id}/{ATTEMPTS}/{number}/{name}": files[name] for name in files}
-        about.run.write_all(names)
-        kept = _event(about, worker, EventType.ATTEMPT_KEPT, how=outcome.how, attempt=str(number))
-        about.record(replace(kept, hashes={"STATUS.json": digest_of(files["STATUS.json"])}))
+        _keep(about, worker, number, files)
         _begin(about, entry, number + 1)
         return outcome.is_whole and not about.site.work.keep
     seal(about.run, worker, files)
@@ -122,21 +141,56 @@ def _settle(
     return outcome.is_whole and not about.site.work.keep
 
 
+def _still_waits(entry: WorkerEntry, outcome: Outcome) -> bool:
+    """Return whether a worker outside is not done: nothing was taken, or not all could be."""
+    is_gone = any(one.code is Code.CAPTURE_CHECKOUT_GONE for one in outcome.findings)
+    if not entry.external or outcome.how == "not_started" or is_gone:
+        return False
+    return outcome.waits or not outcome.is_own or not outcome.is_whole
+
+
+def _as_known(outcome: Outcome, known: Outcome | None) -> Outcome:
+    """Return a new capture with the end that was known of it: only what was captured is new."""
+    if known is None:
+        return outcome
+    before = [one for one in known.findings if not one.code.startswith("capture.")]
+    return replace(
+        known,
+        findings=(*before, *outcome.findings),
+        patch=outcome.patch,
+        stray=outcome.stray,
+        is_whole=outcome.is_whole,
+        was_captured=True,
+    )
+
+
+def _keep(about: Launch, worker: WorkerId, number: int, files: dict[str, bytes]) -> None:
+    """Keep a failed attempt in the run; its STATUS.json last, which says that it is all there."""
+    folder = worker_artifact(worker, f"{ATTEMPTS}/{number}")
+    rest = {f"{folder}/{name}": files[name] for name in files if name != _MARKER}
+    about.run.write_all(rest)
+    about.run.write(f"{folder}/{_MARKER}", files[_MARKER])
+    kept = _event(about, worker, EventType.ATTEMPT_KEPT, attempt=str(number))
+    about.record(replace(kept, hashes={_MARKER: digest_of(files[_MARKER])}))
+
+
 def _failures(about: Launch, entry: WorkerEntry) -> int:
     """Return how many kept attempts failed of themselves: retries are for those."""
-    count = 0
-    for number in range(1, 1 + _kept(about, entry)):
-        name = worker_artifact(WorkerId(entry.id), f"{ATTEMPTS}/{number}/STATUS.json")
-        if about.run.has(name):
-            status = parse(WorkerStatus, about.run.read(name))
-            count += status.ended.how not in ("stopped", "lost")
-    return count
+    ended = [
+        parse(WorkerStatus, about.run.read(worker_artifact(WorkerId(entry.id), name))).ended.how
+        for name in _markers(about, entry)
+    ]
+    return sum(how not in ("stopped", "lost") for how in ended)
 
 
 def _kept(about: Launch, entry: WorkerEntry) -> int:
-    """Return the number of the last attempt that was kept in the run."""
+    """Return the number of the last attempt that was kept in the run, whole."""
+    return max((int(name.split("/")[1]) for name in _markers(about, entry)), default=0)
+
+
+def _markers(about: Launch, entry: WorkerEntry) -> list[str]:
     names = about.run.files_below(f"{entry.id}/{ATTEMPTS}")
-    return max((int(name.partition("/")[0]) for name in names), default=0)
+    return [f"{ATTEMPTS}/{name}" for name in names if name.partition("/")[2] == _MARKER]
 
 
 def _clear_all(about: Launch, worker: WorkerId) -> None:

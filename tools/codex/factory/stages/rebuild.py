@@ -38,6 +38,7 @@ def rebuild(
         checks=status.checks,
         attribution=status.attribution,
         salvage=status.salvage,
+        salvage_search=status.salvage_search,
     )
     integration = with_findings(integration, _witnessed(status))
     found = _status_disagreements(plan, integration, status)

@@ -1,14 +1,11 @@
 """What was reached is written down: every artifact of the integrator, one verdict in all."""
 
-import os
-import stat as modes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from tools.codex.factory.domain.artifact import (
-    INTEGRATOR_ARTIFACTS,
     FilesChanged,
     LogEntry,
     LogIndex,
@@ -18,7 +15,7 @@ from tools.codex.factory.domain.artifact import (
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import IntegratorStatus, LedgerHead, OverlapDocument
-from tools.codex.factory.domain.finding import Code, Finding, blocking
+from tools.codex.factory.domain.finding import Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, Digest, WorkerId, digest_of
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import (
@@ -38,8 +35,6 @@ from tools.codex.factory.render.documents import (
 from tools.codex.factory.storage.run_directory import (
     MANIFEST,
     PLAN,
-    SEALS,
-    STORE,
     RunDirectory,
     seal_name,
     worker_artifact,
@@ -63,20 +58,6 @@ class ThisRun:
     def duration_ms(self) -> int:
         """Return how long the integration took, in milliseconds."""
         return int((self.ended - self.started).total_seconds() * 1000)
-
-
-def cleared(run: RunDirectory) -> tuple[Finding, ...]:
-    """Return a finding for each thing in the way of the integrator that leads out of the run.
-
-    What is found is set aside, so that the report can be written where it belongs.
-    """
-    folders = (STORE, SEALS, str(INTEGRATOR), f"{INTEGRATOR}/LOGS")
-    files = tuple(worker_artifact(INTEGRATOR, name) for name in INTEGRATOR_ARTIFACTS)
-    found = [_set_aside(run, name) for name in folders if _is_other(run, name, modes.S_ISDIR)]
-    if any(path.is_symlink() for path in run.store.rglob("*")):
-        found.append(_set_aside(run, STORE))
-    found += [_set_aside(run, name) for name in files if _is_other(run, name, modes.S_ISREG)]
-    return tuple(found)
 
 
 def write_report(
@@ -147,6 +128,7 @@ def status_fields(plan: Plan, integration: Integration) -> dict[str, Any]:
         "checks": integration.checks,
         "attribution": integration.attribution,
         "salvage": integration.salvage,
+        "salvage_search": integration.salvage_search,
         "findings": records(integration.findings),
     }
 
@@ -185,6 +167,7 @@ _NOTHING_REACHED: dict[str, Any] = {
     "checks": (),
     "attribution": (),
     "salvage": None,
+    "salvage_search": "not_asked",
     "findings": (),
 }
 
@@ -277,21 +260,3 @@ def _traceback_entry(log: str) -> LogEntry:
 
 def _logs(run: RunDirectory, logs: tuple[LogEntry, ...]) -> LogIndex:
     return LogIndex(schema_version=1, run_id=run.run, worker_id=INTEGRATOR, logs=logs)
-
-
-def _is_other(run: RunDirectory, name: str, wanted: Callable[[int], bool]) -> bool:
-    try:
-        return not wanted(os.lstat(run.folder / name).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _set_aside(run: RunDirectory, name: str) -> Finding:
-    aside = run.set_aside(name)
-    return blocking(
-        Code.POLICY_WRITE_OUTSIDE,
-        f"{INTEGRATOR}: {name}",
-        "what stood there would have led the integrator's write out of the run folder; "
-        f"it was set aside as {aside}",
-        "find out who put it there; then integrate again",
-    )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tools.codex.factory.config import Checks, Work
 from tools.codex.factory.domain.event import Event, EventType
-from tools.codex.factory.domain.identity import ObjectId
-from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder
+from tools.codex.factory.domain.identity import Digest, ObjectId
+from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder, ended_how
 from tools.codex.factory.domain.plan import Check, Plan, seconds
-from tools.codex.factory.errors import Interrupted, StorageError
-from tools.codex.factory.executors.local import MARK, Local
+from tools.codex.factory.errors import StorageError
+from tools.codex.factory.executors.local import MARK, Local, await_free, end_workers
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.storage.attempt import Attempt
 from tools.codex.factory.storage.passes import Passes
@@ -36,15 +36,18 @@ class Checking:
     work: Work
     settings: Checks
     passes: Passes
+    witnessed: Callable[[str, Digest], bool]
+    """Whether the ledger has it that what a key stands for passed in a run."""
     clock: Callable[[], datetime]
     record: Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What is checked: a commit, and its tree. `label` names it in folders, never in results."""
+    """What is checked: a commit, and its tree. `label` names it in folders, `shown` to people."""
 
     label: str
+    shown: str
     commit: ObjectId
     tree: ObjectId
 
@@ -66,88 +69,80 @@ class Ran:
 
 def ran(
     about: Checking,
-    wanted: Sequence[tuple[Tree, tuple[Check, ...]]],
+    wanted: Sequence[tuple[Tree, Check]],
     *,
     until: datetime | None = None,
 ) -> dict[tuple[str, str], Ran]:
-    """Return one run of each check on each tree, by label and name.
+    """Return one run of each check on its tree, by label and name; each in a checkout of its own.
 
-    What was not begun by `until` is not in the answer. A check that changes its checkout is the
-    last in there: the next has a fresh one.
+    What was not begun by `until` is not in the answer, nor what had no time to end.
     """
-    waiting = deque((tree, checks) for tree, checks in wanted if checks)
-    under_way: dict[str, tuple[Tree, tuple[Check, ...]]] = {}
+    waiting = deque(wanted)
+    under_way: dict[str, tuple[Tree, Check, bool]] = {}
     found: dict[tuple[str, str], Ran] = {}
 
     def begin() -> None:
         while waiting and len(under_way) < about.work.jobs:
-            if until is not None and about.clock() > until:
+            tree, check = waiting.popleft()
+            allowed = seconds(check.timeout or about.settings.timeout)
+            left = (until - about.clock()).total_seconds() if until is not None else allowed
+            if left <= 0:
                 waiting.clear()
                 return
-            tree, checks = waiting.popleft()
-            order = _order(about, tree, checks)
-            under_way[order.folder] = (tree, checks)
+            order = _order(about, tree, check, wall_seconds=min(allowed, left))
+            under_way[order.folder] = (tree, check, left < allowed)
             about.place.submit(order)
 
     begin()
     while under_way:
         for said in about.place.news():
-            if said.kind == "work":
-                about.record(_started_event(about, said.step))
+            tree, check, is_cut_short = under_way[said.order.folder]
+            if said.kind == "checkout":
+                about.record(_started_event(about, check, tree))
             if said.outcome is None:
                 continue
-            tree, checks = under_way.pop(said.order.folder)
+            del under_way[said.order.folder]
             attempt = Attempt(Path(said.order.folder))
-            done, rest = _sorted_out(about, attempt, checks, said.outcome)
-            found |= {(tree.label, name): one for name, one in done.items()}
+            run = _run(about, attempt, said.outcome)
+            about.record(_ended_event(about, check, tree, said.outcome))
             about.place.release(said.order, clear=True)
-            if rest:
-                waiting.appendleft((tree, rest))
+            if said.outcome.how == "lost":
+                # Nobody is left who could be told to clear it.
+                attempt.clear(remove_checkout)
+            if not (is_cut_short and said.outcome.how == "timed_out"):
+                found[tree.label, check.name] = run
             begin()
     return found
 
 
 def cleared_checks(folder: Path) -> None:
-    """Remove what checks of an earlier integration left."""
-    if folder.exists():
-        remove_checkout(folder)
+    """End and remove what checks of an earlier integration left."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        attempt = Attempt(path)
+        for _ in await_free(attempt):
+            # Its supervisor outlives a factory that was killed, for a moment.
+            pass
+        end_workers(attempt)
+        attempt.clear(remove_checkout)
 
 
-def _sorted_out(
-    about: Checking, attempt: Attempt, checks: tuple[Check, ...], outcome: Outcome
-) -> tuple[dict[str, Ran], tuple[Check, ...]]:
-    """Return what became of each check, and those that need another checkout."""
-    if outcome.how == "stopped":
-        raise Interrupted("a check was stopped", hint="integrate again")
-    steps = {step.name: step for step in outcome.steps if step.kind == "work"}
-    reason = _why_not(outcome)
-    done: dict[str, Ran] = {}
-    rest = []
-    for check in checks:
-        step = steps.get(step_name(about, check))
-        if step is not None:
-            done[check.name] = Ran(step, step.reason, _said(about, attempt, step))
-        elif reason:
-            done[check.name] = Ran(None, reason)
-        else:
-            rest.append(check)
-    return done, tuple(rest)
-
-
-def _why_not(outcome: Outcome) -> str:
-    """Return why no check could begin; "" where one did."""
-    if any(step.kind == "work" for step in outcome.steps):
-        return ""
+def _run(about: Checking, attempt: Attempt, outcome: Outcome) -> Ran:
+    """Return what came of one check, with what the step said that decided it."""
     for step in outcome.steps:
+        if step.how == "stopped":
+            return Ran(None, "a stranger told its supervisor to stop")
+        if step.kind == "work":
+            return Ran(step, step.reason, _said(about, attempt, step, outcome))
         if not step.is_good:
-            said = step.reason or f"{step.how.replace('_', ' ')} {step.exit_code or ''}".strip()
-            return f"integration {step.name} failed: {said}"
+            how = step.reason or ended_how(step.how, step.exit_code, step.signal)
+            reason = f"integration {step.name} failed: {how}"
+            return Ran(None, reason, _said(about, attempt, step, outcome))
     blocking = [finding.message for finding in outcome.findings if finding.blocks]
-    return f"integration {blocking[0]}" if blocking else "its supervisor was killed"
+    return Ran(None, f"integration {blocking[0]}" if blocking else "its supervisor was killed")
 
 
-def _order(about: Checking, tree: Tree, checks: tuple[Check, ...]) -> WorkOrder:
-    attempt = Attempt(about.folder / f"{tree.label}-{checks[0].name.encode().hex()[:16]}")
+def _order(about: Checking, tree: Tree, check: Check, *, wall_seconds: float) -> WorkOrder:
+    attempt = Attempt(about.folder / f"{tree.label}-{step_name(about, check)}")
     attempt.make()
     setup = tuple(
         Step(
@@ -159,15 +154,12 @@ def _order(about: Checking, tree: Tree, checks: tuple[Check, ...]) -> WorkOrder:
         )
         for number, argv in enumerate(about.plan.integration.setup, start=1)
     )
-    steps = tuple(
-        Step(
-            name=step_name(about, check),
-            kind="work",
-            argv=check.command,
-            wall_seconds=seconds(check.timeout or about.settings.timeout),
-            idle_seconds=None,
-        )
-        for check in checks
+    work = Step(
+        name=step_name(about, check),
+        kind="work",
+        argv=check.command,
+        wall_seconds=wall_seconds,
+        idle_seconds=None,
     )
     return WorkOrder(
         name="check",
@@ -177,7 +169,7 @@ def _order(about: Checking, tree: Tree, checks: tuple[Check, ...]) -> WorkOrder:
         shallow=about.shallow,
         makes=True,
         captures=False,
-        steps=(*setup, *steps),
+        steps=(*setup, work),
         environment={**about.environment, MARK: str(attempt.folder)},
         is_check=True,
         grace_seconds=seconds(about.work.grace),
@@ -192,22 +184,36 @@ def step_name(about: Checking, check: Check) -> str:
     return f"check-{about.plan.checks.index(check) + 1}"
 
 
-def _said(about: Checking, attempt: Attempt, step: StepEnded) -> dict[str, tuple[bytes, bool]]:
+def _said(
+    about: Checking, attempt: Attempt, step: StepEnded, outcome: Outcome
+) -> dict[str, tuple[bytes, bool]]:
+    truncated = {log.name: log.truncated for log in outcome.logs}
     found = {}
     for stream in STREAMS:
         try:
-            content = attempt.log(f"{step.name}.{stream}.log", limit=2 * about.work.log_bytes)
+            name = f"{step.name}.{stream}.log"
+            content = attempt.log(name, limit=2 * about.work.log_bytes)
         except (FileNotFoundError, StorageError):
             continue
-        found[stream] = (content, len(content) > about.work.log_bytes)
+        found[stream] = (content, truncated.get(name, False))
     return found
 
 
-def _started_event(about: Checking, step: str) -> Event:
-    names = {step_name(about, check): check.name for check in about.plan.checks}
+def _ended_event(about: Checking, check: Check, tree: Tree, outcome: Outcome) -> Event:
+    return Event(
+        run_id=about.run.run,
+        event_type=EventType.CHECK_ENDED,
+        actor="factory",
+        rc=outcome.exit_code,
+        duration_ms=outcome.milliseconds,
+        details={"check": check.name, "on": tree.shown, "how": outcome.how},
+    )
+
+
+def _started_event(about: Checking, check: Check, tree: Tree) -> Event:
     return Event(
         run_id=about.run.run,
         event_type=EventType.CHECK_STARTED,
         actor="factory",
-        details={"check": names.get(step, step)},
+        details={"check": check.name, "on": tree.shown},
     )

@@ -71,15 +71,14 @@ class Attempt:
         finally:
             os.close(parent)
 
-    def complaints(self) -> tuple[int, str]:
-        """Return a new open file for what a supervisor says on stderr, and its name."""
+    def complaints(self) -> int:
+        """Return a new open file, supervisor-<n>.log, for what a supervisor says on stderr."""
         number = 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with storing(str(self.folder)):
             while True:
-                name = f"supervisor-{number}.log"
                 try:
-                    return os.open(self.folder / name, flags, 0o600), name
+                    return os.open(self.folder / f"supervisor-{number}.log", flags, 0o600)
                 except FileExistsError:
                     number += 1
 
@@ -103,7 +102,17 @@ class Attempt:
         made = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX))
         (made / _OWNER).write_bytes(os.fsencode(self.folder))
         (self.folder / _TEMPORARY).write_bytes(os.fsencode(made))
-        return made
+        (made / "t").mkdir(mode=0o700)
+        return made / "t"
+
+    def drop_temporary(self, remove: Callable[[Path], None]) -> None:
+        """Remove the folder for throw-away files, if there is one."""
+        with suppress(OSError, StorageError):
+            made = Path(os.fsdecode((self.folder / _TEMPORARY).read_bytes()))
+            # A worker may have written another name there: only what is marked as ours goes.
+            owner = read_regular(made / _OWNER, limit=1 << 16)
+            if owner == os.fsencode(self.folder) and made.name.startswith(_TEMPORARY_PREFIX):
+                remove(made)
 
     def keep(self, outcome: Outcome, *, patch: bytes | None, stray: bytes) -> Digest:
         """Write what came of the attempt, the outcome last; return its digest."""
@@ -147,12 +156,7 @@ class Attempt:
 
     def clear(self, remove: Callable[[Path], None]) -> None:
         """Remove the attempt, with whatever a killed supervisor left in its throw-away folder."""
-        with suppress(OSError, StorageError):
-            temporary = Path(os.fsdecode((self.folder / _TEMPORARY).read_bytes()))
-            # A worker may have written another name there: only what is marked as ours goes.
-            owner = read_regular(temporary / _OWNER, limit=1 << 16)
-            if owner == os.fsencode(self.folder) and temporary.name.startswith(_TEMPORARY_PREFIX):
-                remove(temporary)
+        self.drop_temporary(remove)
         remove(self.folder)
         with suppress(OSError):
             self.folder.parent.rmdir()
@@ -170,6 +174,9 @@ def attempts_in(folder: Path) -> dict[int, Attempt]:
 def _write(path: Path, content: bytes) -> None:
     """Write a file beside, sync, rename."""
     with storing(str(path)):
+        if path.is_dir() and not path.is_symlink():
+            # A worker that made a folder of this name would else keep its own work from us.
+            path.rename(path.with_name(f".{path.name}.refused"))
         beside = path.with_name(f".{path.name}.new")
         with suppress(FileNotFoundError):
             beside.unlink()

@@ -1,5 +1,6 @@
 """Checks that passed, kept by a key of everything that could change that."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,7 +9,7 @@ from tools.codex.factory.domain.document import NotStrictJson, canonical, parse_
 from tools.codex.factory.domain.evidence import KeptPass
 from tools.codex.factory.domain.identity import Digest, RunId
 from tools.codex.factory.errors import FactoryError
-from tools.codex.factory.storage.run_directory import RunDirectory, storing
+from tools.codex.factory.storage.run_directory import RunDirectory
 
 FOLDER = RunId(".passes")
 _MOST_BYTES = 1 << 20
@@ -30,8 +31,8 @@ class Passes:
         return kept.run_id if kept.key == key else None
 
     def keep(self, key: Digest, run: RunId, check: str) -> None:
-        """Keep that `check` passed in `run`."""
-        with storing(str(self._root / FOLDER)):
-            (self._root / FOLDER).mkdir(exist_ok=True)
+        """Keep that `check` passed in `run`; where that cannot be, it is run again another time."""
         kept = KeptPass(schema_version=1, key=key, run_id=run, check=check)
-        RunDirectory(self._root, FOLDER).write(f"{key}.json", canonical(kept))
+        with suppress(FactoryError, OSError):
+            (self._root / FOLDER).mkdir(exist_ok=True)
+            RunDirectory(self._root, FOLDER).write(f"{key}.json", canonical(kept))

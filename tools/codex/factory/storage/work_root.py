@@ -1,11 +1,11 @@
 """The folder that checkouts lie in: where it is, and whether there is room."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import Digest, RunId, digest_of
 from tools.codex.factory.errors import ConfigurationError, UnfitHost
-from tools.codex.factory.storage.run_directory import storing
 
 _BLOCK = 4096
 _SPARE_BYTES = 64 << 20
@@ -51,9 +51,16 @@ def run_folder(root: Path, git_dir: Path, run: RunId, manifest: Digest) -> Path:
 
 
 def make_work_root(root: Path) -> None:
-    """Make the work root, readable by its owner alone."""
-    with storing(str(root)):
+    """Make the work root, readable by its owner alone; raise UnfitHost where that fails."""
+    try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise UnfitHost(
+            f"work.root = {str(root)!r} cannot be written: {error.strerror}",
+            hint="set work.root (FACTORY_WORK__ROOT) to a folder that can",
+        ) from error
 
 
 def on_disk(size: int) -> int:
@@ -70,7 +77,8 @@ def check_room(root: Path, *, size: int, files: int) -> None:
     free = state.f_bavail * state.f_frsize
     if size + _SPARE_BYTES > free:
         raise UnfitHost(
-            f"checkouts need {_shown(size)} in {str(root)!r}, and {_shown(free)} are free",
+            f"checkouts need {_shown(size)} in {str(root)!r} and {_shown(_SPARE_BYTES)} to spare, "
+            f"and {_shown(free)} are free",
             hint="free some, run fewer at a time (--jobs), or set work.root to a larger disk",
         )
     # File systems that make inodes as they go say that they have none.
