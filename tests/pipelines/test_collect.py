@@ -136,3 +136,46 @@ def test_nobody_waits_where_the_setup_failed(work: Work) -> None:
     ended = work.oneshot()
 
     assert (ended.exit_code, blocking(ended)) == (3, [("worker.setup_failed", "A: setup-1")])
+
+
+def test_work_that_cannot_be_taken_whole_keeps_the_run_waiting_until_it_is_mended(
+    work: Work,
+) -> None:
+    checkout = checkout_of(work)
+    work.repo.git("init", "-q", str(checkout / "src" / "inner"))
+    (checkout / "src" / "inner" / "x").write_text("x\n")
+
+    refused = work.factory("collect", "--run-id", "r1", "--json")
+    shutil.rmtree(checkout / "src" / "inner")
+    (checkout / "src" / "later.txt").write_text("written after the first collect\n")
+    taken = work.factory("collect", "--run-id", "r1", "--json")
+
+    assert (refused.exit_code, refused.answer["waiting"]) == (4, {"A": str(checkout)})
+    assert "a repository of its own" in refused.stderr
+    assert (taken.exit_code, taken.answer["status"]) == (0, "PASS")
+    assert "+written after" in (work.runs_root / "r1" / "A" / "DIFF.patch").read_text()
+
+
+def test_one_of_two_can_be_collected_while_the_other_goes_on(work: Work) -> None:
+    work.add("B", external=True, allow=["docs/**"])
+    mine = checkout_of(work)
+    (mine / "src" / "new.txt").write_text("done\n")
+
+    first = work.factory("collect", "--run-id", "r1", "--workers", "A", "--json")
+    theirs = Path(first.answer["waiting"]["B"])
+    (theirs / "docs" / "late.txt").write_text("late\n")
+    second = work.factory("collect", "--run-id", "r1", "--json")
+
+    assert (first.exit_code, list(first.answer["waiting"])) == (4, ["B"])
+    assert (second.exit_code, second.answer["status"]) == (0, "PASS")
+    assert "late" in (work.runs_root / "r1" / "Z_integrator" / "DIFF.patch").read_text()
+
+
+def test_a_worker_that_is_not_outside_cannot_be_collected(work: Work) -> None:
+    work.add("B", command=program("honest", "docs/b.txt"), allow=["docs/**"])
+    checkout_of(work)
+
+    ended = work.factory("collect", "--run-id", "r1", "--workers", "B", "--json")
+
+    assert ended.exit_code == 2
+    assert "no external worker 'B'" in ended.stderr

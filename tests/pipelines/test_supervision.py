@@ -347,6 +347,61 @@ def test_a_factory_killed_between_two_attempts_makes_the_second(stage: Stage) ->
     assert stage.status("A")["attempts"] == 2
 
 
+def test_an_attempt_that_was_kept_by_half_is_kept_again(stage: Stage) -> None:
+    count = stage.marks / "count"
+    command = ["sh", "-c", f"echo x >> {count}; echo y > src/y; test $(wc -l < {count}) != 1 || "]
+    command[2] += f"exit 7; touch {stage.marks}/begun-$PPID; test -e {stage.marks}/end || sleep 30"
+    stage.work.add("A", command=command, allow=["src/**"], retries=1)
+    factory = stage.start("--keep")
+    stage.begun()
+    factory.kill()
+    factory.wait()
+    left_of(stage.marker)
+    kept = stage.run / "A" / "attempts" / "1"
+    shutil.rmtree(stage.attempt("A", 2)[0])
+    (kept / "STATUS.json").unlink()
+    (kept / "DIFF.patch").unlink()
+
+    stage.let_end()
+    code = stage.ended("--keep")
+
+    assert (code, stage.status("A")["attempts"]) == (0, 2)
+    assert "+y" in (kept / "DIFF.patch").read_text()
+    assert (count.read_text(), stage.status("A", "attempts", "1")["ended"]["exit_code"]) == (
+        "x\n" * 3,
+        7,
+    )
+
+
+def test_an_outcome_that_a_worker_wrote_for_itself_hides_nothing_it_did(stage: Stage) -> None:
+    forged = (
+        "echo inside > src/ok.txt; cp -r . ../copy; echo outside > outside.txt; "
+        f"cp {stage.marks}/outcome.json {stage.marks}/DIFF.patch ..; "
+        f"touch {stage.marks}/begun-$PPID; sleep 30"
+    )
+    honest = Work(stage.work.repo, stage.work.factory, stage.work.folder)
+    honest.add("A", command=["sh", "-c", "echo inside > src/ok.txt"], allow=["src/**"])
+    plan = honest.plan("honest.json")
+    honest.factory("oneshot", "--plan", plan, "--run-id", "honest", "--keep", env=SETTINGS)
+    made = next((honest.factory.home / ".cache" / "factory").glob("*/honest.*/A/1"))
+    for name in ("outcome.json", "DIFF.patch"):
+        shutil.copy(made / name, stage.marks / name)
+    stage.work.add("A", command=["sh", "-c", forged], allow=["src/**"])
+    factory = stage.start()
+    stage.begun()
+    supervisor = _named(stage, "_supervisor")
+
+    os.kill(supervisor[0], signal.SIGKILL)
+    factory.kill()
+    factory.wait()
+    left_of(stage.marker)
+    stage.let_end()
+    code = stage.ended()
+
+    assert code == 3
+    assert "scope.outside_lock" in stage.codes()
+
+
 def test_only_so_many_workers_run_at_once(work: Work) -> None:
     (work.folder / "marks").mkdir()
     for worker in "ABCDE":
