@@ -19,6 +19,8 @@ from tests.work import (
     write_file,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("status", ["FAIL", "BLOCKED", "PENDING"])
 def test_defect_01_a_worker_that_did_not_pass_blocks(work: Work, status: str) -> None:

@@ -17,6 +17,8 @@ from tests.pipelines.checking import (
 )
 from tests.work import Work, write_file
 
+pytestmark = pytest.mark.slow
+
 TOGETHER = sh("together", "! { test -e A.txt && test -e B.txt; }")
 
 

@@ -20,6 +20,8 @@ from tests.pipelines.checking import (
 from tests.work import Work, rewrite
 from tests.workers import left_of, program
 
+pytestmark = pytest.mark.slow
+
 ODD = "odd \u009b31m \u202e name"
 
 

@@ -7,6 +7,8 @@ import pytest
 from tests.pipelines.checking import a_work, checked, counted, probe, sh, workers
 from tests.work import Work, edit_line, write_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Work:

@@ -13,6 +13,8 @@ from tests.pipelines.checking import SETTINGS, a_work, integrated, sh, workers
 from tests.work import Work
 from tests.workers import comes, left_of
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:

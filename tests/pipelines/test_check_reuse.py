@@ -12,6 +12,8 @@ import pytest
 from tests.pipelines.checking import Checked, a_work, checked, counted, integrated, sh, workers
 from tests.work import Document, Work
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True, slots=True)
 class Twice:

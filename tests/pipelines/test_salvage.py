@@ -18,6 +18,8 @@ from tests.pipelines.checking import (
 )
 from tests.work import Work, write_file
 
+pytestmark = pytest.mark.slow
+
 TOGETHER = "! { test -e A.txt && test -e B.txt; }"
 
 
