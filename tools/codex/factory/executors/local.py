@@ -114,13 +114,14 @@ class Local:
     def _begin(self, order: WorkOrder) -> Iterator[Said]:
         attempt = Attempt(Path(order.folder))
         try:
-            handle = attempt.held()
             errors = attempt.complaints()
         except StorageError:
             _refuse_full_disk(order)
             yield Said(order=order, kind="outcome", outcome=_lost(order))
             return
+        handle = attempt.held()
         if handle is None:
+            os.close(errors)
             raise StorageError(
                 f"another process works in {order.folder!r}", hint="wait until it ends"
             )
