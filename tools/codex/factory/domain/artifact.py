@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tools.codex.factory.domain.finding import Code, Finding
+from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import digest, object_id, run_id, worker_id
 from tools.codex.factory.domain.path import repo_path, unquoted
 
@@ -233,4 +233,15 @@ def record(finding: Finding) -> FindingRecord:
         subject=finding.subject,
         message=finding.message,
         hint=finding.hint,
+    )
+
+
+def finding_of(said: FindingRecord) -> Finding:
+    """Return the finding that an artifact shows."""
+    return Finding(
+        code=Code(said.code),
+        severity=Severity(said.severity),
+        subject=said.subject,
+        message=said.message,
+        hint=said.hint,
     )

@@ -1,8 +1,8 @@
 """How a worker ended, and what speaks against it."""
 
-from tools.codex.factory.domain.artifact import Ending, FindingRecord
+from tools.codex.factory.domain.artifact import Ending, FindingRecord, finding_of
 from tools.codex.factory.domain.bundle import Bundle
-from tools.codex.factory.domain.finding import Code, Finding, Severity, blocking
+from tools.codex.factory.domain.finding import Code, Finding, blocking
 
 _WELL = ("adopted", "collected")
 _CODES = {
@@ -34,7 +34,7 @@ def ending_findings(bundle: Bundle, *, made_elsewhere: bool) -> list[Finding]:
     said = bundle.status
     found = _of_ending(bundle.worker, said.ended)
     if not made_elsewhere:
-        found += [_again(one) for one in said.findings]
+        found += [finding_of(one) for one in said.findings]
     ill = said.status != "PASS" or not _is_well(said.ended)
     if ill and not any(finding.blocks for finding in found):
         reasons = "; ".join(f"{f.code}: {f.message}" for f in said.findings if _blocks(f))
@@ -71,16 +71,6 @@ def _badly(bundle: Bundle, reasons: str) -> Finding:
         f"{bundle.worker}: STATUS.json",
         f"the worker ended {status.status} ({status.ended.how}){': ' + reasons if reasons else ''}",
         "mend what the worker says, and run it again",
-    )
-
-
-def _again(said: FindingRecord) -> Finding:
-    return Finding(
-        code=Code(said.code),
-        severity=Severity(said.severity),
-        subject=said.subject,
-        message=said.message,
-        hint=said.hint,
     )
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from tools.codex.factory.domain.artifact import Manifest
+from tools.codex.factory.domain.artifact import Manifest, finding_of
 from tools.codex.factory.domain.evidence import IntegratorStatus
-from tools.codex.factory.domain.finding import Code, Finding, Severity
+from tools.codex.factory.domain.finding import Code, Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import Integration, with_checks
@@ -50,15 +50,7 @@ def rebuild(
 def _witnessed(status: IntegratorStatus) -> tuple[Finding, ...]:
     """Return the findings that only the run itself could make: what stood in the way then."""
     return tuple(
-        Finding(
-            code=Code(said.code),
-            severity=Severity(said.severity),
-            subject=said.subject,
-            message=said.message,
-            hint=said.hint,
-        )
-        for said in status.findings
-        if said.code == Code.POLICY_WRITE_OUTSIDE
+        finding_of(said) for said in status.findings if said.code == Code.POLICY_WRITE_OUTSIDE
     )
 
 

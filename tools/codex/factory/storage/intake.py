@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from tools.codex.factory.domain.artifact import (
     WORKER_ARTIFACTS,
-    FindingRecord,
     Seal,
+    finding_of,
     record,
 )
 from tools.codex.factory.domain.bundle import RawBundle
@@ -20,7 +20,7 @@ from tools.codex.factory.domain.document import (
     canonical,
     parse_canonical,
 )
-from tools.codex.factory.domain.finding import Code, Finding, Severity, blocking
+from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import Digest, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, repo_path
 from tools.codex.factory.errors import OutsideRunDirectory, StorageError
@@ -114,7 +114,7 @@ def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundl
             logs={},
             findings=(_broken(worker, seal_name(worker), f"the seal is unreadable: {reason}"),),
         )
-    findings += [_finding(said) for said in marker.findings]
+    findings += [finding_of(said) for said in marker.findings]
     if (marker.run_id, marker.worker_id) != (run.run, worker):
         findings.append(_broken(worker, seal_name(worker), "the seal of another bundle"))
     artifacts: dict[str, bytes] = {}
@@ -202,16 +202,6 @@ def _limit(name: str, patch_bytes: int) -> int:
     if name in WORKER_ARTIFACTS:
         return JSON_BYTES if name.endswith(".json") else TEXT_BYTES
     return LOG_BYTES
-
-
-def _finding(said: FindingRecord) -> Finding:
-    return Finding(
-        code=Code(said.code),
-        severity=Severity(said.severity),
-        subject=said.subject,
-        message=said.message,
-        hint=said.hint,
-    )
 
 
 def _refused(code: Code, worker: WorkerId, name: str, error: Exception) -> Finding:
