@@ -375,11 +375,18 @@ def test_an_attempt_that_was_kept_by_half_is_kept_again(stage: Stage) -> None:
     }
 
 
-def test_an_outcome_that_a_worker_wrote_for_itself_hides_nothing_it_did(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("after", "code_found"),
+    [("true", "scope.outside_lock"), ('rm -rf "$PWD"', "capture.checkout_gone")],
+    ids=["its checkout there", "its checkout removed"],
+)
+def test_an_outcome_that_a_worker_wrote_for_itself_hides_nothing_it_did(
+    stage: Stage, after: str, code_found: str
+) -> None:
     forged = (
-        "echo inside > src/ok.txt; cp -r . ../copy; echo outside > outside.txt; "
+        "echo inside > src/ok.txt; echo outside > outside.txt; "
         f"cp {stage.marks}/outcome.json {stage.marks}/DIFF.patch ..; "
-        f"touch {stage.marks}/begun-$PPID; sleep 30"
+        f"{after}; touch {stage.marks}/begun-$PPID; sleep 30"
     )
     honest = Work(stage.work.repo, stage.work.factory, stage.work.folder)
     honest.add("A", command=["sh", "-c", "echo inside > src/ok.txt"], allow=["src/**"])
@@ -401,7 +408,7 @@ def test_an_outcome_that_a_worker_wrote_for_itself_hides_nothing_it_did(stage: S
     code = stage.ended()
 
     assert code == 3
-    assert "scope.outside_lock" in stage.codes()
+    assert code_found in stage.codes()
 
 
 def test_only_so_many_workers_run_at_once(work: Work) -> None:

@@ -77,7 +77,7 @@ def _resume(
     elif outcome is None and not attempt.checkout.exists():
         attempt.clear(remove_checkout)
         _begin(about, entry, number)
-    elif outcome is not None and (not attempt.checkout.exists() or _is_open(entry, outcome)):
+    elif outcome is not None and (_is_empty(attempt, outcome) or _is_open(entry, outcome)):
         if is_collected:
             _capture(about, entry, attempt, is_lost=False)
         elif _settle(about, entry, attempt.folder, outcome, waiting):
@@ -90,6 +90,11 @@ def _resume(
         if outcome is not None:
             about.known[WorkerId(entry.id)] = outcome
         _capture(about, entry, attempt, is_lost=outcome is None)
+
+
+def _is_empty(attempt: Attempt, outcome: Outcome) -> bool:
+    """Return whether no checkout was ever made: one that is gone held what was captured of it."""
+    return outcome.patch is None and not attempt.checkout.exists()
 
 
 def _is_open(entry: WorkerEntry, outcome: Outcome) -> bool:
