@@ -11,7 +11,7 @@ import pytest
 
 from tests.builders import Repo
 from tests.conftest import Ended, Factory
-from tools.codex.factory.domain.result import ReplayRow
+from tools.codex.factory.domain.answer import ReplayRow
 from tools.codex.factory.host import Host
 from tools.codex.factory.pipelines.replay import replayed
 from tools.codex.factory.pipelines.session import Session, session

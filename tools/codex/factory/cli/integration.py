@@ -108,7 +108,8 @@ def run_collect(call: Call) -> int:
 
 def run_bundle_validate(call: Call) -> int:
     """Judge the sealed bundles of a run."""
-    from tools.codex.factory.domain.result import RunAnswer, records, worker_rows
+    from tools.codex.factory.domain.answer import RunAnswer
+    from tools.codex.factory.domain.result import records, worker_rows
     from tools.codex.factory.domain.verdict import decide
     from tools.codex.factory.errors import EXIT_CODE_OF_STATUS
     from tools.codex.factory.pipelines import oneshot
@@ -180,8 +181,8 @@ def _ended(
 
 
 def _launched(call: Call, launched: "Launched", notes: tuple[str, ...]) -> int:
+    from tools.codex.factory.domain.answer import RunAnswer
     from tools.codex.factory.domain.path import quoted
-    from tools.codex.factory.domain.result import RunAnswer
     from tools.codex.factory.errors import EXIT_CODE_OF_STATUS
     from tools.codex.factory.render.text import shown
 
@@ -211,8 +212,8 @@ def _launched(call: Call, launched: "Launched", notes: tuple[str, ...]) -> int:
 def _answer(
     call: Call, ground: "Session", status: "IntegratorStatus", notes: tuple[str, ...]
 ) -> int:
+    from tools.codex.factory.domain.answer import run_answer
     from tools.codex.factory.domain.path import quoted
-    from tools.codex.factory.domain.result import run_answer
     from tools.codex.factory.pipelines.record import report_file
     from tools.codex.factory.render.tables import status_text
     from tools.codex.factory.render.text import shown

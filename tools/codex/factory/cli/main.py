@@ -140,8 +140,8 @@ def _refused(screen: Screen, command: str, error: FactoryError) -> int:
     if failed is not None:
         screen.say(f"FAIL  {failed.report}")
     if screen.json:
+        from tools.codex.factory.domain.answer import Answer, ErrorSaid, RunAnswer
         from tools.codex.factory.domain.path import quoted
-        from tools.codex.factory.domain.result import Answer, ErrorSaid, RunAnswer
 
         said = ErrorSaid(message=str(error), hint=error.hint)
         code = error.exit_code

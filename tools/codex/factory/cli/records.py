@@ -7,8 +7,8 @@ from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
 
 def run_print_report(call: Call) -> int:
     """Print a run's FINAL_REPORT.txt."""
+    from tools.codex.factory.domain.answer import ReportAnswer, run_answer
     from tools.codex.factory.domain.path import quoted
-    from tools.codex.factory.domain.result import ReportAnswer, run_answer
     from tools.codex.factory.pipelines.record import (
         integrator_status,
         recorded_run,
@@ -34,7 +34,7 @@ def _add_ledger(parser: argparse.ArgumentParser) -> None:
 
 def run_ledger(call: Call) -> int:
     """Show runs, or events, newest last."""
-    from tools.codex.factory.domain.result import LedgerAnswer
+    from tools.codex.factory.domain.answer import LedgerAnswer
     from tools.codex.factory.pipelines.history import events, runs
     from tools.codex.factory.render.tables import event_table, run_table
 
@@ -62,7 +62,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 
 def run_ledger_replay(call: Call) -> int:
     """Replay the ledger, verify chain and artifacts, and maybe rebuild."""
-    from tools.codex.factory.domain.result import ReplayAnswer
+    from tools.codex.factory.domain.answer import ReplayAnswer
     from tools.codex.factory.pipelines.replay import replayed
     from tools.codex.factory.render.tables import replay_lines
 

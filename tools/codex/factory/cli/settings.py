@@ -12,7 +12,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 def run_config(call: Call) -> int:
     """Show every setting with its value and the layer it came from."""
     from tools.codex.factory.config import values
-    from tools.codex.factory.domain.result import ConfigAnswer, SettingSaid
+    from tools.codex.factory.domain.answer import ConfigAnswer, SettingSaid
     from tools.codex.factory.render.tables import setting_table
 
     settings = call.ground().settings
@@ -40,7 +40,7 @@ def run_schemas(call: Call) -> int:
     """List the JSON Schemas, or write them to a folder."""
     from pathlib import Path
 
-    from tools.codex.factory.domain.result import SchemasAnswer
+    from tools.codex.factory.domain.answer import SchemasAnswer
     from tools.codex.factory.domain.schema import schemas
     from tools.codex.factory.errors import UsageError
     from tools.codex.factory.storage.schema_folder import export

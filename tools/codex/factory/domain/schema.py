@@ -2,6 +2,15 @@
 
 from typing import Any
 
+from tools.codex.factory.domain.answer import (
+    Answer,
+    ConfigAnswer,
+    LedgerAnswer,
+    ReplayAnswer,
+    ReportAnswer,
+    RunAnswer,
+    SchemasAnswer,
+)
 from tools.codex.factory.domain.artifact import (
     Artifact,
     FilesChanged,
@@ -15,15 +24,6 @@ from tools.codex.factory.domain.artifact import (
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
 from tools.codex.factory.domain.plan import Plan, PlanFile
-from tools.codex.factory.domain.result import (
-    Answer,
-    ConfigAnswer,
-    LedgerAnswer,
-    ReplayAnswer,
-    ReportAnswer,
-    RunAnswer,
-    SchemasAnswer,
-)
 
 MODELS: dict[str, type[Artifact]] = {
     "answer": Answer,

@@ -2,9 +2,9 @@
 
 import itertools
 
+from tools.codex.factory.domain.answer import RunRow
 from tools.codex.factory.domain.event import EventType, LedgerLine, RunView, replay
 from tools.codex.factory.domain.nearest import did_you_mean
-from tools.codex.factory.domain.result import RunRow
 from tools.codex.factory.errors import RunUnavailable
 from tools.codex.factory.pipelines.record import run_named
 from tools.codex.factory.pipelines.session import Session

@@ -3,10 +3,10 @@
 import tempfile
 from pathlib import Path
 
+from tools.codex.factory.domain.answer import DisagreementSaid, ReplayRow
 from tools.codex.factory.domain.event import replay
 from tools.codex.factory.domain.identity import RunId, run_id
 from tools.codex.factory.domain.nearest import did_you_mean
-from tools.codex.factory.domain.result import DisagreementSaid, ReplayRow
 from tools.codex.factory.errors import FactoryError, RunUnavailable
 from tools.codex.factory.pipelines.record import (
     RecordedRun,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from tools.codex.factory.domain.answer import ReplayRow, RunRow, SettingSaid
 from tools.codex.factory.domain.event import LedgerLine
-from tools.codex.factory.domain.result import ReplayRow, RunRow, SettingSaid
 from tools.codex.factory.render.text import shown
 
 STYLE_OF = {"PASS": "green", "BLOCKED": "yellow", "WAITING": "yellow", "FAIL": "red"}
