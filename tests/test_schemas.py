@@ -18,6 +18,7 @@ from tools.codex.factory.domain.artifact import (
     Seal,
     WorkerStatus,
 )
+from tools.codex.factory.domain.answer import Answer
 from tools.codex.factory.domain.document import NotStrictJson, canonical, parse, strict_json
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
@@ -95,12 +96,10 @@ def test_json_that_readers_may_take_differently_is_refused(content: bytes) -> No
 
 
 def test_every_answer_has_a_schema_of_its_own() -> None:
-    assert {name for name in MODELS if name.startswith("answer")} == {
-        "answer",
-        "answer_config",
-        "answer_ledger",
-        "answer_ledger_replay",
-        "answer_print_report",
-        "answer_run",
-        "answer_schemas",
+    kinds = [Answer]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+
+    assert {kind for kind in kinds if kind.__module__.startswith("tools.")} == {
+        model for name, model in MODELS.items() if name.startswith("answer")
     }

@@ -92,6 +92,12 @@ class IntegratorFailed(FactoryError):
     """The integrator process ended without an answer."""
 
 
+class PublishRefused(FactoryError):
+    """The run is nothing that may reach outside: it is not proven, or the place is taken."""
+
+    exit_code = 3
+
+
 class RunUnavailable(FactoryError):
     """The run cannot be had: there is none of that name, or another factory holds it."""
 

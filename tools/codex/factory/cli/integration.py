@@ -81,7 +81,7 @@ def run_oneshot(call: Call) -> int:
     ground, request = call.ground(), _request(call.arguments)
     prepared = begin.prepare(ground, request)
     _tell_notes(call, prepared.notes)
-    ended = oneshot.oneshot(ground, request, prepared, _teller(call))
+    ended = oneshot.oneshot(ground, request, prepared, teller(call))
     return _ended(call, ground, ended, prepared.notes)
 
 
@@ -92,7 +92,7 @@ def run_launch(call: Call) -> int:
     ground, request = call.ground(), _request(call.arguments)
     prepared = begin.prepare(ground, request)
     _tell_notes(call, prepared.notes)
-    launched = oneshot.launch(ground, request, prepared, _teller(call))
+    launched = oneshot.launch(ground, request, prepared, teller(call))
     return _launched(call, launched, prepared.notes)
 
 
@@ -102,7 +102,7 @@ def run_collect(call: Call) -> int:
 
     ground = call.ground()
     workers = _names(call.arguments.workers)
-    ended = oneshot.collect(ground, call.arguments.run_id, workers, _teller(call))
+    ended = oneshot.collect(ground, call.arguments.run_id, workers, teller(call))
     return _ended(call, ground, ended, ())
 
 
@@ -115,7 +115,7 @@ def run_bundle_validate(call: Call) -> int:
     from tools.codex.factory.pipelines import oneshot
     from tools.codex.factory.render.text import shown
 
-    run, judgement = oneshot.bundle_validate(call.ground(), call.arguments.run_id, _teller(call))
+    run, judgement = oneshot.bundle_validate(call.ground(), call.arguments.run_id, teller(call))
     status = decide(judgement.findings)
     for finding in judgement.findings:
         call.screen.say(f"{finding.severity:<6}  {finding.code}  {shown(finding.subject)}")
@@ -143,7 +143,7 @@ def run_integrate(call: Call) -> int:
 
     ground = call.ground()
     arguments = call.arguments
-    status = oneshot.integrate(ground, arguments.run_id, _teller(call), salvaging=arguments.salvage)
+    status = oneshot.integrate(ground, arguments.run_id, teller(call), salvaging=arguments.salvage)
     return _answer(call, ground, status, ())
 
 
@@ -232,7 +232,7 @@ def _answer(
     return status.exit_code
 
 
-def _teller(call: Call) -> "Callable[[Event], None]":
+def teller(call: Call) -> "Callable[[Event], None]":
     """Return what tells the operator of events: stages at level info, all at level debug."""
     from tools.codex.factory.render.text import shown
 

@@ -8,10 +8,11 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from tools.codex.factory import __version__
 from tools.codex.factory.cli.command import Call, CliCommand
+from tools.codex.factory.cli.desk import AMEND, PUBLISH
 from tools.codex.factory.cli.integration import (
     BUNDLE_VALIDATE,
     COLLECT,
@@ -33,6 +34,8 @@ COMMANDS: dict[str, CliCommand] = {
         COLLECT,
         BUNDLE_VALIDATE,
         INTEGRATE,
+        AMEND,
+        PUBLISH,
         PRINT_REPORT,
         LEDGER,
         LEDGER_REPLAY,
@@ -145,7 +148,8 @@ def _refused(screen: Screen, command: str, error: FactoryError) -> int:
 
         said = ErrorSaid(message=str(error), hint=error.hint)
         code = error.exit_code
-        answer = Answer(command=command, status="FAIL", exit_code=code, error=said)
+        status: Literal["BLOCKED", "FAIL"] = "BLOCKED" if code == 3 else "FAIL"
+        answer = Answer(command=command, status=status, exit_code=code, error=said)
         if failed is not None:
             run = {"run_id": failed.run_id, "base_commit": failed.base_commit}
             report = quoted(failed.report)

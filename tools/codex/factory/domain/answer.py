@@ -50,6 +50,28 @@ class ReportAnswer(RunAnswer):
     text: str
 
 
+class AmendAnswer(Answer):
+    """What `amend` says with `--json`: the revision that is in force now, and what it changes."""
+
+    run_id: str
+    revision: int
+    reason: str
+    changes: tuple[str, ...]
+
+
+class PublishAnswer(Answer):
+    """What `publish` says with `--json`: the branch that was made, and the commit it is at.
+
+    `run_id` is the run whose proven tree it is: with `--onto` another than the one named.
+    """
+
+    run_id: str
+    branch: str
+    base_commit: ObjectIdText
+    tree: ObjectIdText
+    commit: ObjectIdText
+
+
 class SettingSaid(Artifact):
     """One setting: its value, and the layer that it came from."""
 

@@ -9,7 +9,9 @@ from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.order import ended_how
 from tools.codex.factory.domain.plan import Check, Plan
 
-_HINT_FAILED = "read its log in Z_integrator/LOGS, mend the work, and start a new run"
+_HINT_FAILED = (
+    "read its log in Z_integrator/LOGS; `factory integrate --salvage` seeks what is green together"
+)
 _HINT_BASE = "mend the base commit first: no worker can make this check green"
 
 

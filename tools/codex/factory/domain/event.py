@@ -96,6 +96,12 @@ class RunView:
     seals: Mapping[str, str]
     begun: Mapping[str, str]
     """Digests of manifest and plan, as recorded when the run began."""
+    published: Mapping[str, str]
+    """Branches that were made of it, each with the commit that it was given."""
+    amended: Mapping[str, str]
+    """Digests of the plan's later revisions and their scope locks."""
+    end: tuple[str, int | None] | None
+    """Status and exit code of the last integration; an amendment leaves it as it is."""
 
 
 def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[LedgerLine, bytes]:
@@ -136,7 +142,7 @@ def replay(lines: Iterable[LedgerLine]) -> dict[str, RunView]:
     for line in lines:
         if line.run_id:
             before = views.get(line.run_id) or RunView(
-                line.run_id, "PENDING", line.ts_utc, line.ts_utc, None, 0, "", {}, {}
+                line.run_id, "PENDING", line.ts_utc, line.ts_utc, None, 0, "", {}, {}, {}, {}, None
             )
             views[line.run_id] = _after(before, line)
     return views
@@ -148,7 +154,11 @@ def _after(view: RunView, line: LedgerLine) -> RunView:
         case EventType.RUN_START:
             return replace(view, begun=line.hashes)
         case EventType.INTEGRATE_START:
-            return replace(view, status="PENDING", ended=None, status_digest="")
+            return replace(view, status="PENDING", ended=None, status_digest="", end=None)
+        case EventType.RUN_AMENDED:
+            # What it came to before no longer stands, and a person is to go on.
+            amended = {**view.amended, **line.hashes}
+            return replace(view, status="WAITING", ended=line.rc, amended=amended)
         case EventType.BUNDLE_SEALED:
             worker, seal = line.actor, line.hashes.get("seal", "")
             return replace(view, seals={**view.seals, worker: seal})
@@ -156,11 +166,18 @@ def _after(view: RunView, line: LedgerLine) -> RunView:
             return replace(view, status="WAITING", ended=line.rc)
         case EventType.RUN_CONTINUED if view.status == "WAITING":
             return replace(view, status="PENDING", ended=None)
+        case EventType.PUBLISHED:
+            branch = line.details.get("branch", "")
+            return replace(
+                view, published={**view.published, branch: line.hashes.get("commit", "")}
+            )
         case EventType.RUN_END:
+            status = line.details.get("status", "FAIL")
             return replace(
                 view,
-                status=line.details.get("status", "FAIL"),
+                status=status,
                 ended=line.rc,
+                end=(status, line.rc),
                 status_digest=line.hashes.get("STATUS.json", ""),
             )
         case _:

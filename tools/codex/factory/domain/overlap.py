@@ -8,6 +8,7 @@ from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.edit import Edit, clashes, edits
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import RepoPath, WorkerId
+from tools.codex.factory.domain.lever import dropping, either, sharing
 from tools.codex.factory.domain.patch import GITLINK, SYMLINK
 from tools.codex.factory.domain.path import ancestors, quoted
 from tools.codex.factory.domain.scope import Lock, global_file
@@ -107,7 +108,7 @@ def _same_path(
     modes = [c.new.mode for _, c in several if c.new and c.old and c.new.mode != c.old.mode]
     if len(texts) < len(bodies) or len(set(modes) if allow_identical else modes) > 1:
         message = f"{_deeds(several)}; a shared file takes text edits, and one change of its mode"
-        hint = "let one worker write the path"
+        hint = either(*_alone(path, several))
         return [_row(Code.OVERLAP_SAME_PATH, path, sides, message, hint)]
     return [
         Row(
@@ -116,7 +117,8 @@ def _same_path(
             sides=tuple((WorkerId(owner),) for owner in clash.owners),
             lines=_lines(clash.start, clash.end),
             message=_hunk_message(clash.start, clash.end),
-            hint="leave an untouched line between the edits, or let one worker make both",
+            hint="leave an untouched line between the edits; or: "
+            + either(*_alone(path, [(w, c) for w, c in several if w in clash.owners])),
             blocks=True,
         )
         for clash in clashes(texts, allow_identical=allow_identical)
@@ -128,9 +130,14 @@ def _unshared(
 ) -> tuple[str, str]:
     message = f"{_deeds(several)}; not shared by {', '.join(not_sharing)}"
     if all(_text_edits(change) is not None for _, change in several):
-        hint = f"add '/{quoted(path)}' to `shared` of every writer, or let one worker write it"
-        return message, hint
-    return message, "let one worker write the path"
+        return message, either((sharing(path), "unites their edits"), *_alone(path, several))
+    return message, either(*_alone(path, several))
+
+
+def _alone(path: RepoPath, several: list[tuple[WorkerId, Change]]) -> list[tuple[str, str]]:
+    """Return how a path is left to the first of those who write it."""
+    (first, _), *others = several
+    return [(dropping(worker, path), f"leaves it to {first}") for worker, _ in others]
 
 
 def _deeds(several: list[tuple[WorkerId, Change]]) -> str:
@@ -175,7 +182,7 @@ def _file_directory(writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]]) -
                     path,
                     (here, there),
                     f"{', '.join(sorted(there))} makes {quoted(above)!r} a file, link or submodule",
-                    "let one of them use another name",
+                    either(*((dropping(worker, path), "leaves it out") for worker in sorted(here))),
                 )
 
 
@@ -185,7 +192,7 @@ def _name_row(collision: Collision) -> Row:
         collision.name,
         collision.sides,
         f"{quoted(collision.other)!r} is the same name where case or Unicode form is ignored",
-        "use one spelling",
+        either((dropping(collision.sides[-1][-1]), "leaves the work of one out")),
     )
 
 
@@ -203,7 +210,9 @@ def _global_files(writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]]) -> 
                 min(path_of.values()),
                 [[worker] for worker in sorted(path_of)],
                 f"{name} files act on other paths, so one worker alone may write them",
-                "let one worker make every change to them",
+                either(
+                    *((dropping(w, path), "leaves it out") for w, path in sorted(path_of.items()))
+                ),
             )
 
 

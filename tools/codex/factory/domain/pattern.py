@@ -37,6 +37,19 @@ def pattern(text: str) -> str:
     return text
 
 
+def naming(path: str) -> str | None:
+    """Return the pattern that is just this path, or None where no pattern can be."""
+    text = "/" + re.sub(r"([*?\[\\])", r"\\\1", path)
+    if text.endswith(" "):
+        text = text[:-1] + "\\ "
+    if not text.isprintable():
+        return None
+    try:
+        return pattern(text)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Patterns:
     """A list of patterns; the last that matches decides, `!` takes back."""

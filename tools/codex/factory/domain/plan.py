@@ -6,7 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from tools.codex.factory.domain.artifact import Artifact, DigestText, ObjectIdText, ScopeLock
+from tools.codex.factory.domain.artifact import (
+    Artifact,
+    DigestText,
+    ObjectIdText,
+    PathText,
+    ScopeLock,
+)
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.identity import RunId, digest_of, worker_id
 from tools.codex.factory.domain.pattern import pattern
@@ -157,8 +163,29 @@ class Pin(Artifact):
     commit: ObjectIdText | None = None
 
 
+class Amendment(Artifact):
+    """What an operator changed of a sealed plan, and why.
+
+    `follows` is the sha256 of the revision before; `replaced` are the worker entries of that
+    revision which are others in this one, or in it no more. Paths are as artifacts show them.
+    """
+
+    revision: Annotated[int, Field(ge=2)]
+    reason: LineText
+    allow: dict[str, tuple[PatternText, ...]]
+    deny: dict[str, tuple[PatternText, ...]]
+    shared: tuple[PatternText, ...]
+    dropped: tuple[str, ...]
+    dropped_paths: dict[str, tuple[PathText, ...]]
+    replaced: tuple[WorkerEntry, ...]
+    follows: DigestText
+
+
 class Plan(Artifact):
-    """PLAN.json: the resolved plan, sealed. Workers are sorted by id: their order means nothing."""
+    """PLAN.json: the resolved plan, sealed. Workers are sorted by id: their order means nothing.
+
+    An amended plan is a revision of its own, beside it.
+    """
 
     schema_version: Literal[1]
     revision: Annotated[int, Field(ge=1)]
@@ -170,6 +197,18 @@ class Plan(Artifact):
     policy: Policy
     runs_root: str | None
     """The runs root as a repository path, where it lies in the repository: always denied."""
+    amendments: tuple[Amendment, ...] = ()
+
+    def entries_of(self, worker: str) -> tuple[WorkerEntry, ...]:
+        """Return the entry of a worker, and those that it had before the plan was amended."""
+        earlier = (entry for one in self.amendments for entry in one.replaced)
+        return tuple(entry for entry in (*self.workers, *earlier) if entry.id == worker)
+
+    def dropped_paths(self, worker: str) -> frozenset[str]:
+        """Return the paths of a worker that are left out of the merge, as artifacts show them."""
+        return frozenset(
+            path for one in self.amendments for path in one.dropped_paths.get(worker, ())
+        )
 
 
 def resolved(

@@ -3,9 +3,11 @@
 from typing import Any
 
 from tools.codex.factory.domain.answer import (
+    AmendAnswer,
     Answer,
     ConfigAnswer,
     LedgerAnswer,
+    PublishAnswer,
     ReplayAnswer,
     ReportAnswer,
     RunAnswer,
@@ -27,10 +29,12 @@ from tools.codex.factory.domain.plan import Plan, PlanFile
 
 MODELS: dict[str, type[Artifact]] = {
     "answer": Answer,
+    "answer_amend": AmendAnswer,
     "answer_config": ConfigAnswer,
     "answer_ledger": LedgerAnswer,
     "answer_ledger_replay": ReplayAnswer,
     "answer_print_report": ReportAnswer,
+    "answer_publish": PublishAnswer,
     "answer_run": RunAnswer,
     "answer_schemas": SchemasAnswer,
     "files_changed": FilesChanged,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.finding import Code, Finding, blocking, note
 from tools.codex.factory.domain.identity import RepoPath, WorkerId
+from tools.codex.factory.domain.lever import allowing, dropping, either, permitting
 from tools.codex.factory.domain.patch import GITLINK, SYMLINK
 from tools.codex.factory.domain.path import opens_git, plain_name, quoted
 from tools.codex.factory.domain.pattern import Patterns, patterns
@@ -135,7 +136,7 @@ def _path_findings(
                 Code.SCOPE_ALWAYS_DENIED,
                 subject,
                 "the path lies in the runs root, which no worker may write",
-                "take the path out of the patch",
+                either((dropping(worker, path), "leaves it out")),
             )
         ]
     if held.deny.match(path):
@@ -144,12 +145,12 @@ def _path_findings(
                 Code.SCOPE_DENIED,
                 subject,
                 f"{quoted(path)!r} is denied by SCOPE_LOCK.json",
-                "take the path out of the patch, or `deny` less in the plan",
+                _mended(worker, path, permitting(worker, path), "takes the denial back"),
             )
         ]
     found: list[Finding] = []
     if not held.allow.match(path) and not held.shared.match(path):
-        found.append(_outside(subject, path, requests, granted))
+        found.append(_outside(worker, path, requests, granted))
         if found[0].blocks:
             return found
     why = sensitive(change)
@@ -163,14 +164,15 @@ def _path_findings(
             Code.SCOPE_SENSITIVE,
             subject,
             f"it is {why}; only a pattern that names this very path allows it",
-            f"add '/{quoted(path)}' to `allow` in the plan, or take it out of the patch",
+            _mended(worker, path, allowing(worker, path), "names it"),
         ),
     ]
 
 
 def _outside(
-    subject: str, path: RepoPath, requests: Mapping[str, str], granted: frozenset[str]
+    worker: WorkerId, path: RepoPath, requests: Mapping[str, str], granted: frozenset[str]
 ) -> Finding:
+    subject = _subject(worker, path)
     reason = requests.get(quoted(path))
     if path in granted:
         return note(
@@ -183,14 +185,18 @@ def _outside(
             Code.SCOPE_REQUESTED,
             subject,
             f"{quoted(path)!r} is not allowed by SCOPE_LOCK.json; the worker asks: {reason!r}",
-            f"add '/{quoted(path)}' to `allow` in the plan to grant it",
+            _mended(worker, path, allowing(worker, path), "grants it"),
         )
     return blocking(
         Code.SCOPE_OUTSIDE_LOCK,
         subject,
         f"{quoted(path)!r} is not allowed by SCOPE_LOCK.json",
-        f"add '/{quoted(path)}' to `allow` in the plan, or take it out of the patch",
+        _mended(worker, path, allowing(worker, path), "grants it"),
     )
+
+
+def _mended(worker: WorkerId, path: RepoPath, lever: str, what: str) -> str:
+    return either((lever, what), (dropping(worker, path), "leaves it out"))
 
 
 def _leaves_the_tree(path: str, target: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from tools.codex.factory.domain.artifact import Status
+from tools.codex.factory.domain.artifact import ScopeLock, Status
 from tools.codex.factory.domain.bundle import Bundle, RawBundle, read
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.claim import claim_findings
@@ -16,6 +16,7 @@ from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, scope_lock
 from tools.codex.factory.domain.proof import Proven, prove, touched_paths, wanted_blobs
 from tools.codex.factory.domain.scope import Lock, lock, scope_findings
+from tools.codex.factory.domain.shape import shape_findings
 from tools.codex.factory.domain.tree import BaseTree, around, spliced
 
 
@@ -83,8 +84,11 @@ def judge(
         proven = prove(bundle.patch, base, blobs, worker=worker, limits=limits)
         found[worker] += proven.findings
         if not any(finding.blocks for finding in proven.findings):
-            changes_of[worker] = proven.changes
+            changes_of[worker] = _kept(proven.changes, plan.dropped_paths(worker))
             found[worker] += claim_findings(bundle, proven.changes)
+            if len(changes_of[worker]) < len(proven.changes):
+                left = {change.path: change for change in changes_of[worker]}
+                found[worker] += shape_findings(left, base, worker)
             found[worker] += _tree_findings(bundle, proven, base)
             found[worker] += _base_findings(bundle, base_commit)
     locks = {worker: lock(e.allow, e.deny, e.shared) for worker, e in entries.items()}
@@ -173,15 +177,7 @@ def _scope(
         granted=granted,
     )
     found += _check_definitions(bundle.worker, changes, plan)
-    said = bundle.scope_lock
-    # Whose lock it says to be is judged as identity.
-    given = scope_lock(entry, run).model_copy(
-        update={"run_id": said.run_id, "worker_id": said.worker_id}
-    )
-    if entry.source == "bundle":
-        # Its plan entry names the folder that it lies in, which its maker could not know.
-        given = given.model_copy(update={"plan_entry": said.plan_entry})
-    if said != given:
+    if not _was_given(bundle.scope_lock, plan, entry, run):
         found.append(
             blocking(
                 Code.SCOPE_LOCK_DIFFERS,
@@ -191,6 +187,22 @@ def _scope(
             )
         )
     return found
+
+
+def _was_given(said: ScopeLock, plan: Plan, entry: WorkerEntry, run: RunId) -> bool:
+    """Return whether this lock is the plan's, as it is or as it was before it was amended."""
+    # Whose lock it says to be is judged as identity.
+    named = {"run_id": said.run_id, "worker_id": said.worker_id}
+    if entry.source == "bundle":
+        # Its plan entry names the folder that it lies in, which its maker could not know.
+        named["plan_entry"] = said.plan_entry
+    given = (scope_lock(one, run) for one in plan.entries_of(entry.id))
+    return any(said == lock.model_copy(update=named) for lock in given)
+
+
+def _kept(changes: tuple[Change, ...], dropped: frozenset[str]) -> tuple[Change, ...]:
+    """Return the changes but for those that the operator left out."""
+    return tuple(change for change in changes if quoted(change.path) not in dropped)
 
 
 def _check_definitions(worker: WorkerId, changes: tuple[Change, ...], plan: Plan) -> list[Finding]:

@@ -15,11 +15,11 @@ from tools.codex.factory.domain.plan import WORKED, Plan, PlanFile, resolved
 from tools.codex.factory.domain.plan_file import PlanRefused, parsed
 from tools.codex.factory.domain.rehearsal import built_in_plan, rehearsed
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
-from tools.codex.factory.pipelines.history import view_of
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
-    recorded_in,
     run_named,
+    standing_run,
+    view_of,
 )
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import root_of
@@ -165,14 +165,14 @@ def begun(
 ) -> tuple[RecordedRun, bool]:
     """Return the run, and whether it is new: its manifest was written just now."""
     if directory.has(MANIFEST):
-        run = recorded_in(ground.runs_root, directory.run)
+        run = standing_run(ground, directory.run)
         _refuse_another(run, prepared)
         return run, False
     plan_content = canonical(prepared.plan)
     manifest = _manifest(ground, request, prepared, directory.run, plan_content)
     directory.write(PLAN, plan_content)
     directory.write(MANIFEST, canonical(manifest))
-    return RecordedRun(directory, manifest, prepared.plan), True
+    return RecordedRun(directory, manifest, (prepared.plan,)), True
 
 
 def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Event]:
@@ -218,11 +218,12 @@ def _refuse_another(run: RecordedRun, prepared: Prepared) -> None:
         raise RunUnavailable(
             f"run {name!r} is {said}", hint="choose another --run-id, or mind --dry-run"
         )
-    if run.plan != prepared.plan:
+    begun_with = run.plans[0]
+    if begun_with != prepared.plan:
         fields = [
             field
-            for field in type(run.plan).model_fields
-            if getattr(run.plan, field) != getattr(prepared.plan, field)
+            for field in type(begun_with).model_fields
+            if getattr(begun_with, field) != getattr(prepared.plan, field)
         ]
         raise RunUnavailable(
             f"run {name!r} was made with another plan (differs in {', '.join(fields)})",

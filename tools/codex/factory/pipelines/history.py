@@ -3,7 +3,7 @@
 import itertools
 
 from tools.codex.factory.domain.answer import RunRow
-from tools.codex.factory.domain.event import EventType, LedgerLine, RunView, replay
+from tools.codex.factory.domain.event import EventType, LedgerLine, replay
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import RunUnavailable
 from tools.codex.factory.pipelines.record import run_named
@@ -46,17 +46,6 @@ def runs(ground: Session, name: str | None, limit: int) -> tuple[RunRow, ...]:
         )
         for view in views.values()
     )
-
-
-def view_of(ground: Session, run: str) -> RunView | None:
-    """Return what the ledger says of a run, read backwards to where it began; None for nothing."""
-    lines: list[LedgerLine] = []
-    for line in ground.ledger.recent():
-        if line.run_id == run:
-            lines.append(line)
-            if line.event_type == EventType.RUN_START:
-                break
-    return replay(reversed(lines)).get(run)
 
 
 def passed_in(ground: Session, run: str, key: str) -> bool:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.evidence import (
     IntegratorStatus,
 )
-from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.identity import WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, unquoted
 from tools.codex.factory.domain.result import Integration, with_checks
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
@@ -36,7 +37,7 @@ from tools.codex.factory.repository.quarantine import open_store
 from tools.codex.factory.stages.clear import cleared
 from tools.codex.factory.stages.integrate import Tools, integrate, part_of
 from tools.codex.factory.stages.report import ThisRun, report_event, with_findings, write_report
-from tools.codex.factory.storage.run_directory import STORE
+from tools.codex.factory.storage.run_directory import STORE, plan_name
 from tools.codex.factory.wiring import clock, own_command, own_environment, stamp, versions
 
 WORD = "_integrator"
@@ -57,6 +58,7 @@ def integrated(
         run_id=run.directory.run,
         borrowed=quoted(str(ground.repository.objects)),
         git_version=ground.git_version,
+        plans={plan_name(one.revision): digest_of(canonical(one)) for one in run.plans[1:]},
         parent=os.getpid(),
     )
     environment = own_environment(ground.host.variables)
@@ -109,7 +111,7 @@ def serve(host: Host, hear: BinaryIO, speak: BinaryIO) -> int:
 
 def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
     started = clock()
-    run = recorded_in(Path(unquoted(order.runs_root)), order.run_id)
+    run = recorded_in(Path(unquoted(order.runs_root)), order.run_id, order.plans)
     directory, plan, manifest = run.directory, run.plan, run.manifest
     events: list[Event] = []
     outside = cleared(directory)

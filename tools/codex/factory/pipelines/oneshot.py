@@ -21,13 +21,13 @@ from tools.codex.factory.pipelines.begin import (
     run_event,
 )
 from tools.codex.factory.pipelines.examine import examined
-from tools.codex.factory.pipelines.history import view_of
 from tools.codex.factory.pipelines.integrator import integrated
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
 from tools.codex.factory.pipelines.pipeline import end_event, ending, locked, recorder
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     recorded_run,
+    view_of,
 )
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import root_of, site

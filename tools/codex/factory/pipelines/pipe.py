@@ -26,6 +26,8 @@ class Order(Artifact):
     run_id: str
     borrowed: str
     git_version: str
+    plans: dict[str, str]
+    """Digests of the plan's later revisions."""
     parent: int
     """The process that holds the run's lock; without it nothing may be written."""
 

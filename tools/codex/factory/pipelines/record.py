@@ -1,20 +1,28 @@
 """A run on disk: opened by name or newest, its manifest and plan read and held to their seals."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from tools.codex.factory.domain.amendment import follows
 from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import Model, NotStrictJson, parse, what_is_wrong
-from tools.codex.factory.domain.event import EventType
+from tools.codex.factory.domain.event import EventType, LedgerLine, RunView, replay
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, RunId, digest_of, run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory, worker_artifact
+from tools.codex.factory.storage.run_directory import (
+    MANIFEST,
+    PLAN,
+    RunDirectory,
+    plan_name,
+    worker_artifact,
+)
 from tools.codex.factory.storage.runs_root import runs_in
 
 _NO_REPORT_HINT = "`factory integrate` makes one; for a worker outside, `factory collect`"
@@ -22,11 +30,16 @@ _NO_REPORT_HINT = "`factory integrate` makes one; for a worker outside, `factory
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A run folder with its manifest and sealed plan."""
+    """A run folder with its manifest, and every revision of its sealed plan, the newest last."""
 
     directory: RunDirectory
     manifest: Manifest
-    plan: Plan
+    plans: tuple[Plan, ...]
+
+    @property
+    def plan(self) -> Plan:
+        """Return the plan that is in force."""
+        return self.plans[-1]
 
 
 def run_named(text: str) -> RunId:
@@ -46,11 +59,21 @@ def recorded_run(ground: Session, name: str | None) -> RecordedRun:
     run = run_named(name) if name is not None else _newest(ground, known)
     if run not in known:
         raise RunUnavailable(f"there is no run {run!r}", hint=did_you_mean(run, known[-200:]))
-    return recorded_in(ground.runs_root, run)
+    return standing_run(ground, run)
 
 
-def recorded_in(runs_root: Path, name: str) -> RecordedRun:
+def standing_run(ground: Session, name: str) -> RecordedRun:
     """Return the run called `name`, which is known to be there; raises as `recorded_run` does."""
+    view = view_of(ground, name)
+    return recorded_in(ground.runs_root, name, None if view is None else view.amended)
+
+
+def recorded_in(runs_root: Path, name: str, amended: Mapping[str, str] | None) -> RecordedRun:
+    """Return a run that is known to be there.
+
+    `amended` are the digests of the plan's later revisions; None where no ledger knows them, and
+    each is held to the one before it alone. Raises as `recorded_run` does.
+    """
     run = run_named(name)
     directory = RunDirectory(runs_root, run)
     manifest_content = _read(directory, MANIFEST)
@@ -64,9 +87,43 @@ def recorded_in(runs_root: Path, name: str) -> RecordedRun:
     if digest_of(plan_content) != manifest.plan_sha256:
         raise ConfigurationError(
             f"{PLAN} of {run!r} is not the plan that the run was sealed with",
-            hint="put the sealed bytes back, or start a new run; sealed files are never edited",
+            hint="put the sealed bytes back; `factory amend` changes a plan, an editor never",
         )
-    return RecordedRun(directory, manifest, _parsed(Plan, plan_content, directory, PLAN))
+    first = _parsed(Plan, plan_content, directory, PLAN)
+    return RecordedRun(directory, manifest, (first, *_revisions(directory, first, amended)))
+
+
+def _revisions(
+    directory: RunDirectory, first: Plan, amended: Mapping[str, str] | None
+) -> Iterator[Plan]:
+    """Yield each later revision of the plan, held to its digest and to the one before it."""
+    before = first
+    while True:
+        name = plan_name(before.revision + 1)
+        # What the ledger does not know was never in force: an `amend` that died left it.
+        if not directory.has(name) if amended is None else name not in amended:
+            return
+        content = _read(directory, name)
+        plan = _parsed(Plan, content, directory, name)
+        sealed = amended is None or digest_of(content) == amended[name]
+        if not sealed or not follows(plan, before):
+            raise ConfigurationError(
+                f"{name} of {directory.run!r} is not the revision that was sealed",
+                hint="put the sealed bytes back; `factory amend` changes a plan, an editor never",
+            )
+        yield plan
+        before = plan
+
+
+def view_of(ground: Session, run: str) -> RunView | None:
+    """Return what the ledger says of a run, read backwards to where it began; None for nothing."""
+    lines: list[LedgerLine] = []
+    for line in ground.ledger.recent():
+        if line.run_id == run:
+            lines.append(line)
+            if line.event_type == EventType.RUN_START:
+                break
+    return replay(reversed(lines)).get(run)
 
 
 def integrator_status(directory: RunDirectory) -> IntegratorStatus:

@@ -26,7 +26,7 @@ from tools.codex.factory.stages.verify import (
     disagreements,
 )
 from tools.codex.factory.storage.ledger import LEDGER
-from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory
+from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory, plan_name
 from tools.codex.factory.storage.runs_root import runs_in
 
 
@@ -54,7 +54,8 @@ def _row(ground: Session, name: str, recorded: Recorded | None, rebuilding: bool
     found: list[Disagreement] = []
     rebuilt = False
     try:
-        run = recorded_in(ground.runs_root, name)
+        amended = recorded.view.amended if recorded is not None else None
+        run = recorded_in(ground.runs_root, name, amended)
         found += _checked(ground, run, recorded)
         if rebuilding and (run.directory.folder / "Z_integrator" / "STATUS.json").exists():
             again = _rebuilt(ground, run)
@@ -106,7 +107,7 @@ def _checked(ground: Session, run: RecordedRun, recorded: Recorded | None) -> li
         status = None
         if recorded is not None and recorded.view.status_digest:
             return [Disagreement("Z_integrator/STATUS.json", "it was written, and is gone")]
-    found = disagreements(run.directory, run.plan, status, recorded)
+    found = disagreements(run.directory, run.plans[0], status, recorded)
     named = status is not None and status.ledger is not None and status.ledger.count > 0
     if recorded is None and named and ground.ledger.file.exists():
         found.append(Disagreement(LEDGER, "it does not know this run, and STATUS.json names it"))
@@ -128,4 +129,6 @@ def _rebuilt(ground: Session, run: RecordedRun) -> list[Disagreement] | None:
                 objects=objects,
                 scratch=Path(folder),
             )
-            return rebuild(run.directory, run.plan, run.manifest, status, tools=tools)
+            given = [one for one in run.plans if plan_name(one.revision) in status.inputs]
+            plan = given[-1] if given else run.plan
+            return rebuild(run.directory, plan, run.manifest, status, tools=tools)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from tools.codex.factory.domain.amendment import deeds
 from tools.codex.factory.domain.artifact import FindingRecord, Manifest
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.evidence import IntegratorStatus
@@ -33,6 +34,7 @@ def final_report(
             *_evidence(plan, status, integration),
             *checks_section(status),
             *_workers(plan, integration),
+            *_amendments(plan),
             *_findings(status.findings),
             *_policy(plan),
             *this_run(manifest, status),
@@ -181,16 +183,19 @@ def _next_steps(status: IntegratorStatus, integration: Integration) -> list[str]
     elif status.status == "PASS" and not status.noop:
         steps = [
             "Read Z_integrator/DIFF.patch.",
-            "Take it over: `git apply --index` of that patch, on the base commit.",
+            "`factory publish --branch NAME` makes one commit of it on a new branch.",
         ]
     elif status.noop:
         steps = ["Nothing: there is nothing to take over."]
     else:
         hints = [f.hint for f in status.findings if f.severity == "blocks" and f.hint]
         steps = list(dict.fromkeys(hints))[:_MOST_REASONS]
-        steps.append("Then start a new run: sealed bundles and plans are never edited.")
+        steps.append("After an amendment: `factory bundle-validate`, then `factory integrate`.")
     if integration.partial:
-        steps.append("Z_integrator/DIFF.patch holds what fits together, proven, without the rest.")
+        steps.append(
+            "Z_integrator/DIFF.patch holds what fits together, proven; `factory publish "
+            "--accept-partial --branch NAME` publishes just that."
+        )
     return ["WHAT TO DO NEXT", *(f"  {n}. {shown(s)}" for n, s in enumerate(steps, 1)), ""]
 
 
@@ -230,6 +235,17 @@ def _workers(plan: Plan, integration: Integration) -> list[str]:
     for path, owners in shared.items():
         lines.append(f"  shared {shown(quoted(path))}: {', '.join(owners)}")
     return ["WORKERS", *lines, ""]
+
+
+def _amendments(plan: Plan) -> list[str]:
+    """Return what the operator changed of the sealed plan, and why."""
+    if not plan.amendments:
+        return []
+    lines = []
+    for one in plan.amendments:
+        lines.append(f"  {one.revision}. {shown(one.reason)}")
+        lines += [f"     {shown(deed)}" for deed in deeds(one)]
+    return ["AMENDMENTS", *lines, ""]
 
 
 def _findings(findings: Iterable[FindingRecord]) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, WorkerId, digest_of
+from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import ADOPTED, Plan
 from tools.codex.factory.domain.tree import Entry, around, spliced
 from tools.codex.factory.errors import RepositoryError
@@ -52,14 +53,14 @@ def adopt(
     open_workers = [worker for worker in adopted if not is_sealed(run, worker)]
     started = clock()
     work: dict[WorkerId, _Work] = {}
-    contents: dict[WorkerId, bytes] = {}
+    contents: dict[WorkerId, PatchSource] = {}
     for worker in open_workers:
         source = sources[worker]
         if isinstance(source, BundleSource):
             seal(run, worker, source.taken.files, source.taken.findings)
             record(sealed_event(run, worker))
         elif isinstance(source, PatchSource):
-            contents[worker] = source.content
+            contents[worker] = source
         elif isinstance(source, BranchSource):
             work[worker] = _branched(worker, source.commit, git, repository, run, base, objects)
     new: dict[ObjectId, tuple[str, bytes]] = {}
@@ -86,7 +87,7 @@ def adopt(
 
 
 def _patched(
-    contents: Mapping[WorkerId, bytes],
+    patches: Mapping[WorkerId, PatchSource],
     plan: Plan,
     base: Base,
     objects: Objects,
@@ -94,14 +95,17 @@ def _patched(
 ) -> dict[WorkerId, _Work]:
     """Return what each patch makes of the base; its blobs are added to `new`."""
     found: dict[WorkerId, _Work] = {}
+    contents = {worker: source.content for worker, source in patches.items()}
     for worker, proven in proven_on(contents, plan, base, objects).items():
         if proven.findings:
             found[worker] = _Work(None, contents[worker], proven.findings)
             continue
-        for change in proven.changes:
+        without = patches[worker].without
+        changes = [change for change in proven.changes if quoted(change.path) not in without]
+        for change in changes:
             if change.new is not None and change.content is not None:
                 new[change.new.id] = ("blob", change.content)
-        found[worker] = _Work({c.path: c.new for c in proven.changes}, contents[worker], ())
+        found[worker] = _Work({c.path: c.new for c in changes}, contents[worker], ())
     return found
 
 

@@ -19,9 +19,10 @@ _MOST_TASK_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class PatchSource:
-    """A patch made elsewhere."""
+    """A patch made elsewhere; `without` are paths of it that are not wanted."""
 
     content: bytes
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _pin(source: Source) -> Pin:
     match source:
         case WorkSource(prompt):
             return Pin(sha256=digest_of(prompt)) if prompt else Pin()
-        case PatchSource(content):
+        case PatchSource(content, _):
             return Pin(sha256=digest_of(content))
         case BranchSource(commit):
             return Pin(commit=commit)

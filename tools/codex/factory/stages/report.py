@@ -34,8 +34,8 @@ from tools.codex.factory.render.documents import (
 )
 from tools.codex.factory.storage.run_directory import (
     MANIFEST,
-    PLAN,
     RunDirectory,
+    plan_name,
     seal_name,
     worker_artifact,
 )
@@ -135,8 +135,10 @@ def status_fields(plan: Plan, integration: Integration) -> dict[str, Any]:
 
 def input_digests(run: RunDirectory, plan: Plan) -> dict[str, Digest]:
     """Return the digests of what the integrator was given: manifest, plan, seals."""
+    plans = [plan_name(revision) for revision in range(1, plan.revision + 1)]
     seals = [seal_name(WorkerId(entry.id)) for entry in plan.workers]
-    return {name: digest_of(run.read(name)) for name in (MANIFEST, PLAN, *seals) if run.has(name)}
+    names = (MANIFEST, *plans, *seals)
+    return {name: digest_of(run.read(name)) for name in names if run.has(name)}
 
 
 def report_event(status: IntegratorStatus) -> Event:

@@ -43,7 +43,8 @@ def disagreements(
     for entry in plan.workers:
         found += _worker(run, WorkerId(entry.id), plan, view)
     if view is not None:
-        found += changed_since(run, view.begun, "it is not what the ledger recorded")
+        recorded_files = {**view.begun, **view.amended}
+        found += changed_since(run, recorded_files, "it is not what the ledger recorded")
     if status is not None:
         found += _integrator(run, status, view)
         found += changed_since(run, status.inputs, "it is not what the integrator was given")
@@ -68,7 +69,7 @@ def _ledger(status: IntegratorStatus, recorded: Recorded) -> Iterable[Disagreeme
             yield Disagreement(LEDGER, f"it was longer: STATUS.json names its line {head.count}")
     if not recorded.view.status_digest:
         yield Disagreement(LEDGER, "the end of this run is missing; integrate again to record it")
-    elif (recorded.view.status, recorded.view.ended) != (status.status, status.exit_code):
+    elif recorded.view.end != (status.status, status.exit_code):
         yield Disagreement(LEDGER, "the end that it records is not the one in STATUS.json")
 
 

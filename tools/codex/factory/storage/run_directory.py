@@ -226,6 +226,16 @@ def worker_artifact(worker: WorkerId, name: str) -> str:
     return f"{worker}/{name}"
 
 
+def plan_name(revision: int) -> str:
+    """Return where a revision of the plan lies: the first as PLAN.json, the amended beside it."""
+    return PLAN if revision == 1 else f"PLAN.{revision}.json"
+
+
+def lock_name(revision: int, worker: str) -> str:
+    """Return where the scope lock lies that an amended plan gives to a worker."""
+    return f"SCOPE_LOCKS.{revision}/{worker}.json"
+
+
 def seal_name(worker: WorkerId) -> str:
     """Return where the seal of a bundle lies."""
     return f"{SEALS}/{worker}.json"

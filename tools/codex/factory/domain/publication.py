@@ -1,0 +1,66 @@
+"""A run on its way into the user's history: what speaks against it, which trailers lead back."""
+
+from collections.abc import Iterator
+
+from tools.codex.factory.domain.evidence import CheckRow, IntegratorStatus
+from tools.codex.factory.domain.plan import Plan
+
+RUN_TRAILER = "Factory-Run"
+WORKER_TRAILER = "Factory-Worker"
+
+
+def objections(
+    status: IntegratorStatus, plan: Plan, *, accept_partial: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield what speaks against publishing a run, each with what to do."""
+    if status.rehearsal:
+        yield "it is a rehearsal", "run the plan without --dry-run"
+    elif status.noop:
+        yield "nobody changed anything", "there is nothing to publish"
+    elif status.commit is None or status.proof is None:
+        yield (
+            f"it is {status.status}, and nothing was merged",
+            "`factory print-report` says why, and what mends it",
+        )
+    elif status.status != "PASS" and not status.partial:
+        yield f"it is {status.status}", "`factory print-report` says why, and what mends it"
+    elif status.status != "PASS" and not accept_partial:
+        yield (
+            f"it is {status.status}: only {', '.join(merged_workers(status))} fit together",
+            "--accept-partial publishes just that",
+        )
+    elif not _isgreen(plan, status):
+        yield (
+            "a required check is not green on the tree that would be published",
+            "`factory integrate --salvage` seeks what is green together",
+        )
+
+
+def runs_named(text: str) -> tuple[str, ...]:
+    """Return the runs that the trailers of a commit message name, in order."""
+    last = text.rstrip("\n").rpartition("\n\n")[2]
+    rows = (line.partition(": ") for line in last.split("\n"))
+    return tuple(value for name, _, value in rows if name == RUN_TRAILER)
+
+
+def checks_behind(status: IntegratorStatus) -> tuple[CheckRow, ...]:
+    """Return the checks that were run on the tree that the run stands for."""
+    return status.checks if status.salvage is None else status.salvage.checks
+
+
+def _isgreen(plan: Plan, status: IntegratorStatus) -> bool:
+    required = {check.name for check in plan.checks if check.required}
+    passed = {row.name for row in green(status)}
+    retried = {check.name for check in plan.checks if check.retries}
+    flaky = {row.name for row in checks_behind(status) if row.result == "flaky"}
+    return required <= passed | (flaky & retried)
+
+
+def green(status: IntegratorStatus) -> tuple[CheckRow, ...]:
+    """Return the checks that passed on that tree."""
+    return tuple(row for row in checks_behind(status) if row.result == "passed")
+
+
+def merged_workers(status: IntegratorStatus) -> list[str]:
+    """Return whose work is in the merged tree."""
+    return [row.worker_id for row in status.workers if row.merged]

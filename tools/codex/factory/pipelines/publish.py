@@ -1,0 +1,194 @@
+"""A proven run out of the house: one commit on a new branch, and nothing else moves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tools.codex.factory.domain.event import Event, EventType, replay
+from tools.codex.factory.domain.evidence import IntegratorStatus
+from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
+from tools.codex.factory.domain.plan import Pin, Plan, WorkerEntry
+from tools.codex.factory.domain.publication import merged_workers, objections
+from tools.codex.factory.errors import PublishRefused
+from tools.codex.factory.pipelines.begin import Prepared, Request
+from tools.codex.factory.pipelines.oneshot import Launched, oneshot
+from tools.codex.factory.pipelines.pipeline import locked
+from tools.codex.factory.pipelines.record import (
+    RecordedRun,
+    integrator_status,
+    recorded_run,
+    standing_run,
+)
+from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.render.message import commit_message
+from tools.codex.factory.repository.discovery import Base, base_of
+from tools.codex.factory.repository.publication import (
+    hand_over,
+    identity_of,
+    make_branch,
+    make_commit,
+    refuse_branch,
+)
+from tools.codex.factory.repository.quarantine import open_store
+from tools.codex.factory.stages.gather import PatchSource, Source
+from tools.codex.factory.stages.verify import Recorded, disagreements
+from tools.codex.factory.storage.run_directory import plan_name, seal_name, worker_artifact
+
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What was published: the run whose proven tree it is, its status, the branch, its commit."""
+
+    run: RecordedRun
+    status: IntegratorStatus
+    branch: str
+    commit: ObjectId
+
+
+def publish(
+    ground: Session,
+    name: str | None,
+    tell: Tell,
+    *,
+    branch: str | None,
+    onto: str | None,
+    accept_partial: bool,
+) -> Published:
+    """Make one commit of a run's proven tree on a new branch of the user's repository.
+
+    With `onto`, the run's bundles are merged, proven and checked on that commit first, as a run of
+    their own. Raises PublishRefused for anything but what is proven, and for a branch that is
+    there.
+    """
+    first = recorded_run(ground, name)
+    with locked(first.directory):
+        run = standing_run(ground, first.directory.run)
+        named = branch if branch is not None else f"factory/{run.directory.run}"
+        refuse_branch(ground.git, ground.repository, named)
+        identity = identity_of(ground.host, ground.repository)
+        status = _proven(ground, run, accept_partial=accept_partial)
+        carried_from = None
+        if onto is not None:
+            base = base_of(ground.git, ground.repository, onto)
+            if base.commit != run.manifest.base_commit:
+                carried_from = run.directory.run
+                run, status = _carried(ground, run, status, base, tell)
+        message = commit_message(
+            run.plan,
+            run.manifest,
+            status,
+            digests=_digests(run, status),
+            carried_from=carried_from,
+        )
+        store = run.directory.check_store()
+        open_store(ground.git, store, ground.repository.objects)
+        parent = ObjectId(run.manifest.base_commit)
+        assert status.tree is not None
+        commit = make_commit(
+            ground.git,
+            store,
+            ObjectId(status.tree),
+            parent=parent,
+            message=message,
+            identity=identity,
+        )
+        hand_over(ground.git, store, ground.repository, commit)
+        make_branch(ground.git, ground.repository, named, commit, identity=identity)
+        names = [run.directory.run] + ([carried_from] if carried_from is not None else [])
+        event = _event(run, status, named, commit)
+        for line in ground.ledger.append([replace(event, run_id=one) for one in names]):
+            tell(replace(event, run_id=line.run_id))
+    return Published(run=run, status=status, branch=named, commit=commit)
+
+
+def _proven(ground: Session, run: RecordedRun, *, accept_partial: bool) -> IntegratorStatus:
+    """Return the run's STATUS.json; raise PublishRefused unless all that it says still stands."""
+    name = run.directory.run
+    status = integrator_status(run.directory)
+    if plan_name(run.plan.revision) not in status.inputs and status.status != "FAIL":
+        raise PublishRefused(
+            f"run {name!r} was amended since it was integrated",
+            hint=f"`factory integrate --run-id {name}` judges it under the amended plan",
+        )
+    for objection, hint in objections(status, run.plan, accept_partial=accept_partial):
+        raise PublishRefused(f"run {name!r} is not published: {objection}", hint=hint)
+    chain = [(line, digest) for line, digest in ground.ledger.chain()]
+    view = replay(line for line, _ in chain if line.run_id == name).get(name)
+    recorded = Recorded(view, [digest for _, digest in chain]) if view is not None else None
+    found = disagreements(run.directory, run.plans[0], status, recorded)
+    if recorded is None or found:
+        said = f"{found[0].name}: {found[0].reason}" if found else "the ledger does not know it"
+        raise PublishRefused(
+            f"run {name!r} is not what was recorded: {said}",
+            hint=f"`factory ledger-replay --run-id {name}` names everything that differs",
+        )
+    return status
+
+
+def _carried(
+    ground: Session, run: RecordedRun, status: IntegratorStatus, base: Base, tell: Tell
+) -> tuple[RecordedRun, IntegratorStatus]:
+    """Return a run of the same bundles on another base, integrated; raise where it is not PASS."""
+    merged = merged_workers(status)
+    sources: dict[str, PatchSource] = {
+        worker: PatchSource(
+            run.directory.read(worker_artifact(WorkerId(worker), "DIFF.patch")),
+            run.plan.dropped_paths(worker),
+        )
+        for worker in merged
+    }
+    plan = _plan_of_patches(run, {w: source.content for w, source in sources.items()})
+    given: dict[WorkerId, Source] = {WorkerId(w): source for w, source in sources.items()}
+    prepared = Prepared(base=base, plan=plan, sources=given, notes=(), rehearsal=False)
+    request = Request(base_ref=base.ref, plan_file=None, run_id=None, workers=())
+    ended = oneshot(ground, request, prepared, tell)
+    assert not isinstance(ended, Launched)
+    carried = recorded_run(ground, ended.run_id)
+    for objection, _ in objections(ended, carried.plan, accept_partial=False):
+        raise PublishRefused(
+            f"the work of run {run.directory.run!r} on {base.commit[:12]} is run "
+            f"{ended.run_id!r}, and that is not published: {objection}",
+            hint=f"`factory print-report --run-id {ended.run_id}` says why, and what mends it",
+        )
+    return carried, ended
+
+
+def _plan_of_patches(run: RecordedRun, patches: dict[str, bytes]) -> Plan:
+    """Return the run's plan with the captured patch of each worker for its source."""
+
+    def entry(one: WorkerEntry) -> WorkerEntry:
+        patch = f"{run.directory.run}/{one.id}/DIFF.patch"
+        kept = one.model_dump(include={"id", "task", "allow", "deny", "shared"})
+        return WorkerEntry(**kept, patch=patch)
+
+    return run.plan.model_copy(
+        update={
+            "revision": 1,
+            "workers": tuple(entry(one) for one in run.plan.workers if one.id in patches),
+            "pins": {w: Pin(sha256=digest_of(content)) for w, content in patches.items()},
+            "amendments": (),
+        }
+    )
+
+
+def _digests(run: RecordedRun, status: IntegratorStatus) -> dict[str, str]:
+    """Return the digest of each merged worker's seal, and of STATUS.json as ""."""
+    names = {worker: seal_name(WorkerId(worker)) for worker in merged_workers(status)}
+    names[""] = worker_artifact(INTEGRATOR, "STATUS.json")
+    return {worker: digest_of(run.directory.read(name)) for worker, name in names.items()}
+
+
+def _event(run: RecordedRun, status: IntegratorStatus, branch: str, commit: ObjectId) -> Event:
+    return Event(
+        run_id=run.directory.run,
+        event_type=EventType.PUBLISHED,
+        actor="operator",
+        rc=0,
+        hashes={"commit": commit, "tree": status.tree or ""},
+        details={
+            "branch": branch,
+            "base_commit": run.manifest.base_commit,
+            "as": run.directory.run,
+        },
+    )
