@@ -25,7 +25,7 @@ from bench.history import base_with, clone_of, disjoint, files_of, git, resolved
 from tools.codex.factory.domain.identity import ObjectId
 from tools.codex.factory.domain.merge import merge
 from tools.codex.factory.host import take_host
-from tools.codex.factory.pipelines.record import RecordedRun, recorded_in
+from tools.codex.factory.pipelines.record import RecordedRun, standing_run
 from tools.codex.factory.pipelines.session import Session, session
 from tools.codex.factory.repository.objects import objects_of
 from tools.codex.factory.stages.integrate import Tools, proven
@@ -79,7 +79,7 @@ def prepared(asked: argparse.Namespace, folder: Path) -> Ground:
         patches=tuple(folder / "patches" / f"{work.worker}.patch" for work in works),
         paths=len({path for work in works for path in work.paths}),
         session=ground,
-        run=recorded_in(ground.runs_root, run),
+        run=standing_run(ground, run),
         launched=time.perf_counter() - started,
     )
 

@@ -101,7 +101,7 @@ def run_collect(call: Call) -> int:
     from tools.codex.factory.pipelines import oneshot
 
     ground = call.ground()
-    workers = _names(call.arguments.workers)
+    workers = names(call.arguments.workers)
     ended = oneshot.collect(ground, call.arguments.run_id, workers, teller(call))
     return _ended(call, ground, ended, ())
 
@@ -154,20 +154,21 @@ def _request(arguments: argparse.Namespace) -> "Request":
         base_ref=arguments.base_ref,
         plan_file=arguments.plan,
         run_id=arguments.run_id,
-        workers=_names(arguments.workers),
+        workers=names(arguments.workers),
         dry_run=arguments.dry_run,
     )
 
 
-def _names(text: str | None) -> tuple[str, ...]:
+def names(text: str | None) -> tuple[str, ...]:
+    """Return the workers that a comma-separated text names."""
     from tools.codex.factory.errors import UsageError
 
     if text is None:
         return ()
-    names = tuple(name for name in text.split(",") if name)
-    if not names:
+    found = tuple(name for name in text.split(",") if name)
+    if not found:
         raise UsageError(f"--workers {text!r} names no worker", hint="like --workers A,B")
-    return names
+    return found
 
 
 def _ended(

@@ -12,7 +12,7 @@ from typing import Literal, NoReturn
 
 from tools.codex.factory import __version__
 from tools.codex.factory.cli.command import Call, CliCommand
-from tools.codex.factory.cli.desk import AMEND, PUBLISH
+from tools.codex.factory.cli.desk import AMEND, PLAN, PUBLISH
 from tools.codex.factory.cli.integration import (
     BUNDLE_VALIDATE,
     COLLECT,
@@ -29,6 +29,7 @@ from tools.codex.factory.errors import Bug, FactoryError, Interrupted, UsageErro
 COMMANDS: dict[str, CliCommand] = {
     command.name: command
     for command in (
+        PLAN,
         ONESHOT,
         LAUNCH,
         COLLECT,

@@ -4,7 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from tools.codex.factory.domain.artifact import Artifact, FindingRecord, ObjectIdText
+from tools.codex.factory.domain.artifact import (
+    Artifact,
+    Count,
+    FindingRecord,
+    ObjectIdText,
+    WorkerIdText,
+)
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, WorkerRow
 
@@ -70,6 +76,41 @@ class PublishAnswer(Answer):
     base_commit: ObjectIdText
     tree: ObjectIdText
     commit: ObjectIdText
+
+
+class PlannedWorker(Artifact):
+    """One worker of a plan: how many files of the base it may write, how many of them it shares."""
+
+    worker_id: WorkerIdText
+    source: str
+    files: Count
+    shared: Count
+
+
+class Cost(Artifact):
+    """What a launch takes: checkouts at one time with bytes and files of all of them.
+
+    Seconds are bounds: `worker_seconds` of all attempts and setups one after another,
+    `wall_seconds` of all of them so many at a time and then of the checks.
+    """
+
+    checkouts: Count
+    bytes: Count
+    files: Count
+    processes: Count
+    worker_seconds: Count
+    wall_seconds: Count
+
+
+class PlanAnswer(Answer):
+    """What `plan` says with `--json`: who may write what, what speaks against it, what it costs."""
+
+    title: str
+    base_commit: ObjectIdText
+    files: Count
+    workers: tuple[PlannedWorker, ...]
+    findings: tuple[FindingRecord, ...]
+    cost: Cost
 
 
 class SettingSaid(Artifact):

@@ -80,6 +80,11 @@ class Code(StrEnum):
     CHECK_FLAKY = "check.flaky"
     CHECK_NOT_RUN = "check.not_run"
     CHECK_RED_ON_BASE = "check.red_on_base"
+    PLAN_SCOPES_OVERLAP = "plan.scopes_overlap"
+    PLAN_MATCHES_NOTHING = "plan.matches_nothing"
+    PLAN_EMPTY_SCOPE = "plan.empty_scope"
+    PLAN_SENSITIVE_PATH = "plan.sensitive_path"
+    PLAN_SHARED_LOCK_FILE = "plan.shared_lock_file"
     POLICY_WRITE_OUTSIDE = "policy.write_outside_run"
 
 

@@ -9,6 +9,8 @@ from pathspec import GitIgnoreSpec
 from tools.codex.factory.domain.path import ancestors
 
 _SPECIAL = frozenset("*?[\\")
+_PLAIN = re.compile(r"[^*?\[\\]*")
+SAMPLE = "factory-new-file"
 _UNESCAPED = re.compile(r"\\(.)|([*?\[\\])", re.DOTALL)
 # The matcher's regular expressions treat a newline as the end; no pattern can name this one.
 _NEWLINE = str.maketrans("\n", "\x01")
@@ -48,6 +50,23 @@ def naming(path: str) -> str | None:
         return pattern(text)
     except ValueError:
         return None
+
+
+def plain_start(text: str) -> str:
+    """Return what every path begins with that a pattern matches; empty where that is nothing."""
+    if "/" not in text.removesuffix("/"):
+        return ""
+    return _PLAIN.match(text.removeprefix("/"))[0]  # type: ignore[index]
+
+
+def samples(text: str) -> tuple[str, ...]:
+    """Return paths of files that are not there yet, as a pattern means them; none for some."""
+    if not {"[", "\\"}.isdisjoint(text) or text.startswith("!"):
+        return ()
+    parts = text.removeprefix("/").removesuffix("/").split("/")
+    path = "/".join(re.sub(r"\*+", SAMPLE, part).replace("?", "x") for part in parts)
+    below = f"{path}/{SAMPLE}"
+    return (below,) if text.endswith("/") else (path, below)
 
 
 @dataclass(frozen=True, slots=True)

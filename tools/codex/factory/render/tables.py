@@ -19,7 +19,7 @@ def status_text(status: str) -> Text:
 
 def run_table(runs: Sequence[RunRow]) -> Table:
     """Return runs, newest last."""
-    table = _table("RUN", "STATUS", "EXIT", "STARTED", "LAST EVENT", "EVENTS")
+    table = plain_table("RUN", "STATUS", "EXIT", "STARTED", "LAST EVENT", "EVENTS")
     for run in runs:
         ended = "-" if run.ended is None else str(run.ended)
         table.add_row(
@@ -35,7 +35,7 @@ def run_table(runs: Sequence[RunRow]) -> Table:
 
 def event_table(lines: Sequence[LedgerLine]) -> Table:
     """Return ledger events, newest last."""
-    table = _table("TIME", "RUN", "ACTOR", "EVENT", "RC", "DETAILS")
+    table = plain_table("TIME", "RUN", "ACTOR", "EVENT", "RC", "DETAILS")
     for line in lines:
         counts = {name: str(count) for name, count in line.file_counts.items()}
         said = " ".join(f"{name}={value}" for name, value in {**counts, **line.details}.items())
@@ -48,7 +48,7 @@ def event_table(lines: Sequence[LedgerLine]) -> Table:
 
 def setting_table(settings: Sequence[SettingSaid]) -> Table:
     """Return settings with value and layer."""
-    table = _table("SETTING", "VALUE", "LAYER")
+    table = plain_table("SETTING", "VALUE", "LAYER")
     for setting in settings:
         value = str(setting.value).lower() if isinstance(setting.value, bool) else setting.value
         table.add_row(setting.key, shown(str(value)), shown(setting.layer))
@@ -65,7 +65,8 @@ def replay_lines(rows: Sequence[ReplayRow]) -> list[str]:
     return lines
 
 
-def _table(*headings: str) -> Table:
+def plain_table(*headings: str) -> Table:
+    """Return an empty table without lines, whose cells are never cut."""
     table = Table(box=None, pad_edge=False, header_style="", show_edge=False)
     for heading in headings:
         table.add_column(heading, no_wrap=True, overflow="ignore")

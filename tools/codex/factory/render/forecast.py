@@ -1,0 +1,57 @@
+"""What a plan comes to, as lines for people."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from tools.codex.factory.domain.answer import PlanAnswer
+from tools.codex.factory.render.tables import plain_table
+from tools.codex.factory.render.text import shown
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def worker_table(answer: PlanAnswer) -> Table:
+    """Return who may write how much of the base."""
+    table = plain_table("WORKER", "SOURCE", "MAY WRITE", "SHARES")
+    for row in answer.workers:
+        shares = str(row.shared) if row.shared else "-"
+        table.add_row(row.worker_id, row.source, f"{row.files} of {answer.files} files", shares)
+    return table
+
+
+def finding_lines(answer: PlanAnswer) -> Iterator[str]:
+    """Yield each finding, what blocks first."""
+    for finding in sorted(answer.findings, key=lambda one: one.severity != "blocks"):
+        word = "overlap" if finding.severity == "blocks" else "note"
+        yield f"{word:<7}  {shown(finding.subject)}: {shown(finding.message)}"
+        if finding.hint:
+            yield f"         -> {shown(finding.hint)}"
+
+
+def forecast_lines(answer: PlanAnswer) -> Iterator[str]:
+    """Yield what a launch costs, and the verdict."""
+    cost = answer.cost
+    room = f"{cost.bytes / (1 << 20):,.1f} MiB in {cost.files:,} files"
+    yield f"disk     {_count(cost.checkouts, 'checkout')} at a time: {room}"
+    yield (
+        f"time     at most {duration(cost.wall_seconds)}, {cost.processes} at a time "
+        f"({duration(cost.worker_seconds)} of workers)"
+    )
+    met = sum(finding.severity == "blocks" for finding in answer.findings)
+    said = f"{_count(met, 'overlap')} of scopes" if met else "no scopes overlap"
+    yield f"{answer.status}  {shown(answer.title)}: {said}"
+
+
+def duration(seconds: int) -> str:
+    """Return a time in its two largest units."""
+    parts = []
+    for size, unit in _UNITS:
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
