@@ -21,6 +21,7 @@ from tools.codex.factory.cli.integration import (
     ONESHOT,
 )
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
+from tools.codex.factory.cli.runs import RUNS
 from tools.codex.factory.cli.screen import LEVELS, Screen
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
 from tools.codex.factory.domain.nearest import did_you_mean
@@ -40,6 +41,7 @@ COMMANDS: dict[str, CliCommand] = {
         PRINT_REPORT,
         LEDGER,
         LEDGER_REPLAY,
+        RUNS,
         SCHEMAS,
         CONFIG,
     )

@@ -27,7 +27,7 @@ def run_print_report(call: Call) -> int:
 
 
 def _add_ledger(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", metavar="N", type=_count, default=50, help="at most N rows (50)")
+    parser.add_argument("--limit", metavar="N", type=count, default=50, help="at most N rows (50)")
     parser.add_argument("--run-id", metavar="ID", help="only this run")
     parser.add_argument("--raw-events", action="store_true", help="events instead of runs")
 
@@ -82,7 +82,8 @@ def run_ledger_replay(call: Call) -> int:
     return 0 if agrees else 1
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Return a number from 1; raise what the parser says of anything else."""
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a count from 1")
     return int(text)

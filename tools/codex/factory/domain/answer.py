@@ -113,6 +113,71 @@ class PlanAnswer(Answer):
     cost: Cost
 
 
+class HeldRun(Artifact):
+    """A run and what it holds on disk. `bytes` are those of its folder.
+
+    `unpublished` are the workers whose captured work is on no branch that was published of it,
+    `uncaptured` the checkouts that hold what is nowhere else.
+    """
+
+    run_id: str
+    status: str
+    ended: int | None
+    started: str
+    title: str
+    rehearsal: bool
+    published: dict[str, str]
+    unpublished: tuple[str, ...]
+    uncaptured: tuple[str, ...]
+    bytes: Count
+
+
+class RunsAnswer(Answer):
+    """What `runs list` says with `--json`: runs, newest last."""
+
+    runs: tuple[HeldRun, ...]
+
+
+class PrunedRow(Artifact):
+    """A run that `runs prune` looked at: whether it is removed, and why, or why not."""
+
+    run_id: str
+    removed: bool
+    reason: str
+    bytes: Count
+
+
+class PruneAnswer(Answer):
+    """What `runs prune` says with `--json`; with `--dry-run` nothing was removed yet."""
+
+    dry_run: bool
+    runs: tuple[PrunedRow, ...]
+
+
+class Evidence(Artifact):
+    """What a commit's trailers name, and whether it is still here and the same."""
+
+    name: str
+    said: str
+    is_here: bool
+
+
+class RunShowAnswer(Answer):
+    """What `runs show` says with `--json`: one run, and what stands behind a published commit.
+
+    `run` and `state` are null where the run's folder is not here.
+    """
+
+    run_id: str
+    run: HeldRun | None
+    state: IntegratorStatus | None
+    seals: dict[str, str]
+    amendments: tuple[str, ...]
+    report: str | None
+    commit: ObjectIdText | None
+    evidence: tuple[Evidence, ...]
+
+
 class SettingSaid(Artifact):
     """One setting: its value, and the layer that it came from."""
 

@@ -11,6 +11,8 @@ from tools.codex.factory.domain.artifact import Artifact, Count, DigestText
 from tools.codex.factory.domain.identity import Digest, digest_of
 
 FIRST_PREV = Digest("0" * 64)
+PRUNED = "PRUNED"
+"""The status of a run whose folder was removed on purpose."""
 _TS = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -141,18 +143,38 @@ def replay(lines: Iterable[LedgerLine]) -> dict[str, RunView]:
     views: dict[str, RunView] = {}
     for line in lines:
         if line.run_id:
-            before = views.get(line.run_id) or RunView(
-                line.run_id, "PENDING", line.ts_utc, line.ts_utc, None, 0, "", {}, {}, {}, {}, None
-            )
+            before = views.get(line.run_id) or _unbegun(line)
             views[line.run_id] = _after(before, line)
     return views
+
+
+def _unbegun(line: LedgerLine) -> RunView:
+    return RunView(
+        run_id=line.run_id,
+        status="PENDING",
+        started=line.ts_utc,
+        last=line.ts_utc,
+        ended=None,
+        events=0,
+        status_digest="",
+        seals={},
+        begun={},
+        published={},
+        amended={},
+        end=None,
+    )
 
 
 def _after(view: RunView, line: LedgerLine) -> RunView:
     view = replace(view, last=line.ts_utc, events=view.events + 1)
     match line.event_type:
+        case EventType.RUN_START if view.status == PRUNED:
+            # The name was used again: nothing of the run that is gone counts for this one.
+            return replace(_unbegun(line), events=1, begun=line.hashes)
         case EventType.RUN_START:
             return replace(view, begun=line.hashes)
+        case EventType.RUN_PRUNED:
+            return replace(view, status=PRUNED)
         case EventType.INTEGRATE_START:
             return replace(view, status="PENDING", ended=None, status_digest="", end=None)
         case EventType.RUN_AMENDED:

@@ -7,6 +7,8 @@ from tools.codex.factory.domain.plan import Plan
 
 RUN_TRAILER = "Factory-Run"
 WORKER_TRAILER = "Factory-Worker"
+BASE_TRAILER = "Factory-Base"
+REPORT_TRAILER = "Factory-Report"
 
 
 def objections(
@@ -36,11 +38,11 @@ def objections(
         )
 
 
-def runs_named(text: str) -> tuple[str, ...]:
-    """Return the runs that the trailers of a commit message name, in order."""
-    last = text.rstrip("\n").rpartition("\n\n")[2]
+def trailers(message: str) -> tuple[tuple[str, str], ...]:
+    """Return the trailers of a commit message that this factory wrote, in order."""
+    last = message.rstrip("\n").rpartition("\n\n")[2]
     rows = (line.partition(": ") for line in last.split("\n"))
-    return tuple(value for name, _, value in rows if name == RUN_TRAILER)
+    return tuple((name, value) for name, _, value in rows if name.startswith("Factory-"))
 
 
 def checks_behind(status: IntegratorStatus) -> tuple[CheckRow, ...]:

@@ -3,7 +3,7 @@
 import itertools
 
 from tools.codex.factory.domain.answer import RunRow
-from tools.codex.factory.domain.event import EventType, LedgerLine, replay
+from tools.codex.factory.domain.event import EventType, LedgerLine, RunView, replay
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import RunUnavailable
 from tools.codex.factory.pipelines.record import run_named
@@ -22,6 +22,21 @@ def events(ground: Session, name: str | None, limit: int) -> tuple[LedgerLine, .
 
 def runs(ground: Session, name: str | None, limit: int) -> tuple[RunRow, ...]:
     """Return the last `limit` runs that began, or one run, in the order in which they began."""
+    return tuple(
+        RunRow(
+            run_id=view.run_id,
+            status=view.status,
+            ended=view.ended,
+            started=view.started,
+            last=view.last,
+            events=view.events,
+        )
+        for view in views(ground, name, limit)
+    )
+
+
+def views(ground: Session, name: str | None, limit: int) -> tuple[RunView, ...]:
+    """Return the last `limit` runs that began as the ledger adds them up, or one run."""
     wanted = run_named(name) if name is not None else None
     lines: list[LedgerLine] = []
     begun = 0
@@ -34,18 +49,7 @@ def runs(ground: Session, name: str | None, limit: int) -> tuple[RunRow, ...]:
             break
     if wanted is not None and not lines:
         raise _unknown(ground, wanted)
-    views = replay(reversed(lines))
-    return tuple(
-        RunRow(
-            run_id=view.run_id,
-            status=view.status,
-            ended=view.ended,
-            started=view.started,
-            last=view.last,
-            events=view.events,
-        )
-        for view in views.values()
-    )
+    return tuple(replay(reversed(lines)).values())
 
 
 def passed_in(ground: Session, run: str, key: str) -> bool:

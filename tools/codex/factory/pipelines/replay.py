@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tools.codex.factory.domain.answer import DisagreementSaid, ReplayRow
-from tools.codex.factory.domain.event import replay
+from tools.codex.factory.domain.event import PRUNED, replay
 from tools.codex.factory.domain.identity import RunId, run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import FactoryError, RunUnavailable
@@ -53,6 +53,11 @@ def replayed(ground: Session, name: str | None, *, rebuilding: bool) -> tuple[Re
 def _row(ground: Session, name: str, recorded: Recorded | None, rebuilding: bool) -> ReplayRow:
     found: list[Disagreement] = []
     rebuilt = False
+    if recorded is not None and recorded.view.status == PRUNED:
+        view = recorded.view
+        return ReplayRow(
+            run_id=name, status=view.status, events=view.events, rebuilt=False, disagreements=()
+        )
     try:
         amended = recorded.view.amended if recorded is not None else None
         run = recorded_in(ground.runs_root, name, amended)

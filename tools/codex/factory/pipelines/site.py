@@ -14,13 +14,20 @@ from tools.codex.factory.pipelines.record import RecordedRun
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import shallow_of, work_trees
 from tools.codex.factory.stages.order import Site
-from tools.codex.factory.storage.run_directory import MANIFEST
+from tools.codex.factory.storage.run_directory import MANIFEST, RunDirectory
 from tools.codex.factory.storage.work_root import make_work_root, run_folder, work_root
 from tools.codex.factory.wiring import own_environment, supervisor_command
 
 
 def root_of(ground: Session) -> Path:
     """Return the work root, made; raise ConfigurationError where it may not lie there."""
+    root = work_root_of(ground)
+    make_work_root(root)
+    return root
+
+
+def work_root_of(ground: Session) -> Path:
+    """Return the work root, made or not; raise ConfigurationError where it may not lie there."""
     settings = ground.settings
     from_here = settings.provenance["work.root"] == "command line"
     variables = ground.host.variables
@@ -34,8 +41,13 @@ def root_of(ground: Session) -> Path:
         raise ConfigurationError(
             f"work.root = {str(root)!r} lies in the runs root", hint="name a folder of its own"
         )
-    make_work_root(root)
     return root
+
+
+def work_folder(ground: Session, root: Path, run: RunDirectory) -> Path:
+    """Return where the checkouts of a run lie below the work root."""
+    manifest = digest_of(run.read(MANIFEST))
+    return run_folder(root, ground.repository.git_dir, run.run, manifest)
 
 
 @contextmanager
@@ -48,8 +60,7 @@ def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
         environment=own_environment(ground.host.variables),
         jobs=work.jobs,
     )
-    manifest = digest_of(run.directory.read(MANIFEST))
-    folder = run_folder(root, ground.repository.git_dir, run.directory.run, manifest)
+    folder = work_folder(ground, root, run.directory)
     built_in = (sys.executable, "-I", "-S", rehearsal.__file__, "{worker_id}", "{outbox}")
     try:
         with place:

@@ -7,6 +7,8 @@ from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.publication import (
+    BASE_TRAILER,
+    REPORT_TRAILER,
     RUN_TRAILER,
     WORKER_TRAILER,
     green,
@@ -40,8 +42,8 @@ def commit_message(
             lines += _item(f"{entry.id}: {shown(said)} ({files})")
     trailers = [(RUN_TRAILER, status.run_id)]
     trailers += [("Factory-Carried-From", carried_from)] if carried_from is not None else []
-    trailers += [("Factory-Base", manifest.base_commit)]
-    trailers += [("Factory-Report", f"sha256:{digests['']}")]
+    trailers += [(BASE_TRAILER, manifest.base_commit)]
+    trailers += [(REPORT_TRAILER, f"sha256:{digests['']}")]
     trailers += [(WORKER_TRAILER, f"{worker} sha256:{digests[worker]}") for worker in merged]
     trailers += [("Factory-Left-Out", one) for one in _left_out(plan, status)]
     trailers += [("Factory-Check", f"{shown(row.name)}: passed") for row in green(status)]

@@ -63,6 +63,18 @@ def _person(host: Host, repository: UserRepository, role: str) -> dict[str, str]
     }
 
 
+def message_of(git: Git, repository: UserRepository, commit: ObjectId) -> str:
+    """Return the message of a commit of the user's repository."""
+    said = git.out("cat-file", "commit", commit, git_dir=repository.git_dir)
+    return said.partition(b"\n\n")[2].decode("utf-8", "replace")
+
+
+def commit_tree(git: Git, repository: UserRepository, commit: ObjectId) -> ObjectId:
+    """Return the tree of a commit of the user's repository."""
+    said = git.out("rev-parse", f"{commit}^{{tree}}", git_dir=repository.git_dir)
+    return object_id(said.decode("ascii").strip())
+
+
 def refuse_branch(git: Git, repository: UserRepository, branch: str) -> None:
     """Raise UsageError for what is no name of a branch, PublishRefused for one that is there."""
     ref = f"refs/heads/{branch}"

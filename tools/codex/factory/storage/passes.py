@@ -30,6 +30,14 @@ class Passes:
             return None
         return kept.run_id if kept.key == key else None
 
+    def forget(self, run: RunId) -> None:
+        """Forget what passed in `run`: who asks for it again runs the check."""
+        with suppress(OSError):
+            names = [path.stem for path in (self._root / FOLDER).glob("*.json")]
+            for key in names:
+                if self.run_of(Digest(key)) == run:
+                    RunDirectory(self._root, FOLDER).remove(f"{key}.json")
+
     def keep(self, key: Digest, run: RunId, check: str) -> None:
         """Keep that `check` passed in `run`; where that cannot be, it is run again another time."""
         kept = KeptPass(schema_version=1, key=key, run_id=run, check=check)

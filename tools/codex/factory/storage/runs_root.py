@@ -65,9 +65,10 @@ def claim(root: Path, run: RunId) -> bool:
 
 
 def runs_in(root: Path) -> tuple[str, ...]:
-    """Return the name of every run folder, sorted."""
+    """Return the name of every run folder, sorted; what begins with a dot is none."""
     try:
         with os.scandir(root) as entries:
-            return tuple(sorted(e.name for e in entries if e.is_dir(follow_symlinks=False)))
+            names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+        return tuple(sorted(name for name in names if not name.startswith(".")))
     except FileNotFoundError:
         return ()

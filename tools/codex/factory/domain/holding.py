@@ -1,0 +1,50 @@
+"""What a run holds, and whether it may be removed."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from tools.codex.factory.domain.answer import HeldRun
+
+_MOST_NAMED = 5
+
+
+def kept_because(run: HeldRun, *, now: datetime, age: timedelta, is_named: bool) -> str | None:
+    """Return why a run must stay, or None where it may go.
+
+    What is in a checkout alone stays also where the run is named.
+    """
+    if run.uncaptured:
+        return f"{_named(run.uncaptured)} holds work that was not captured whole"
+    if is_named:
+        return None
+    if run.ended is None or run.status == "WAITING":
+        return f"it is {run.status}"
+    if run.unpublished and not run.rehearsal:
+        return f"the work of {_named(run.unpublished)} is not published"
+    if now - _moment(run.started) < age:
+        return f"it is younger than {_days(age)}"
+    return None
+
+
+def gone_because(run: HeldRun, *, is_named: bool) -> str:
+    """Return why a run may go."""
+    if is_named and run.unpublished and not run.rehearsal:
+        return f"named; the unpublished work of {_named(run.unpublished)} goes with it"
+    if run.rehearsal:
+        return "a rehearsal"
+    return "published" if run.published else "it holds no work"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _named(names: Iterable[str]) -> str:
+    several = list(names)
+    more = f" and {len(several) - _MOST_NAMED} more" if len(several) > _MOST_NAMED else ""
+    return ", ".join(several[:_MOST_NAMED]) + more
+
+
+def _days(age: timedelta) -> str:
+    hours = int(age.total_seconds() // 3600)
+    return f"{hours // 24} d" if hours % 24 == 0 else f"{hours} h"

@@ -1,0 +1,193 @@
+"""Every run with what it holds; the old ones removed, and never work that is nowhere else."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tools.codex.factory.domain.answer import HeldRun, PrunedRow
+from tools.codex.factory.domain.artifact import FilesChanged
+from tools.codex.factory.domain.document import NotStrictJson, parse
+from tools.codex.factory.domain.event import PRUNED, Event, EventType, RunView, replay
+from tools.codex.factory.domain.holding import gone_because, kept_because
+from tools.codex.factory.domain.identity import RunId, WorkerId
+from tools.codex.factory.domain.nearest import did_you_mean
+from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.domain.publication import merged_workers
+from tools.codex.factory.errors import FactoryError, RunUnavailable, StorageError
+from tools.codex.factory.pipelines.history import views
+from tools.codex.factory.pipelines.pipeline import locked
+from tools.codex.factory.pipelines.record import (
+    RecordedRun,
+    integrator_status,
+    recorded_in,
+    run_named,
+)
+from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.pipelines.site import work_folder, work_root_of
+from tools.codex.factory.repository.checkout import remove_checkout
+from tools.codex.factory.storage.attempt import Attempt, attempts_in
+from tools.codex.factory.storage.passes import Passes
+from tools.codex.factory.storage.removal import (
+    bytes_below,
+    remove_aside,
+    set_aside,
+    set_aside_in,
+)
+from tools.codex.factory.storage.run_directory import MANIFEST, worker_artifact
+from tools.codex.factory.storage.runs_root import runs_in
+from tools.codex.factory.wiring import clock
+
+
+def holdings(ground: Session, limit: int) -> tuple[HeldRun, ...]:
+    """Return the last `limit` runs that are here, newest last."""
+    seen = {view.run_id: view for view in views(ground, None, limit)}
+    here = [name for name in runs_in(ground.runs_root) if _begun(ground, name)]
+    unknown = [name for name in here if name not in seen]
+    named = [*unknown, *(name for name in seen if name in here)]
+    return tuple(held(ground, name, seen.get(name)) for name in named[-limit:])
+
+
+def held(ground: Session, name: str, view: RunView | None) -> HeldRun:
+    """Return what a run that is here holds; one that cannot be read holds all that it may."""
+    try:
+        run = recorded_in(ground.runs_root, name, None if view is None else view.amended)
+    except FactoryError as error:
+        return _unreadable(ground, name, view, error)
+    return HeldRun(
+        run_id=name,
+        status=view.status if view is not None else "UNRECORDED",
+        ended=view.ended if view is not None else None,
+        started=run.manifest.created_at,
+        title=run.plan.title,
+        rehearsal=run.manifest.rehearsal,
+        published=dict(view.published) if view is not None else {},
+        unpublished=tuple(_unpublished(run, view)),
+        uncaptured=tuple(quoted(str(a.checkout)) for a in _attempts(ground, run) if not _whole(a)),
+        bytes=bytes_below(run.directory.folder),
+    )
+
+
+def prune(
+    ground: Session, names: Sequence[str], *, age: timedelta, is_rehearsal: bool
+) -> tuple[PrunedRow, ...]:
+    """Remove runs older than `age` whose work is published or none, or just those in `names`.
+
+    `is_rehearsal`: only say which. Raises RunUnavailable for a name that no run has.
+    """
+    seen = replay(ground.ledger.lines())
+    here = [name for name in runs_in(ground.runs_root) if _begun(ground, name)]
+    for name in names:
+        if run_named(name) not in here:
+            raise RunUnavailable(f"there is no run {name!r}", hint=did_you_mean(name, here[-200:]))
+    if not is_rehearsal:
+        _swept(ground, seen)
+    rows = []
+    for name in names or here:
+        run = held(ground, name, seen.get(name))
+        why = kept_because(run, now=clock(), age=age, is_named=bool(names))
+        if why is None and not is_rehearsal:
+            why = _removed(ground, name, seen.get(name), is_named=bool(names))
+        rows.append(
+            PrunedRow(
+                run_id=name,
+                removed=why is None,
+                reason=why or gone_because(run, is_named=bool(names)),
+                bytes=run.bytes,
+            )
+        )
+    return tuple(rows)
+
+
+def _removed(ground: Session, name: str, view: RunView | None, *, is_named: bool) -> str | None:
+    """Remove a run; return why it stays, where another factory holds it or it changed just now."""
+    run = recorded_in(ground.runs_root, name, None if view is None else view.amended)
+    try:
+        with locked(run.directory):
+            now = held(ground, name, view)
+            if now.uncaptured or (now.unpublished and not (is_named or now.rehearsal)):
+                return "it changed just now"
+            for attempt in _attempts(ground, run):
+                attempt.clear(remove_checkout)
+            set_aside(ground.runs_root, run.directory.run)
+    except RunUnavailable as busy:
+        if is_named:
+            raise
+        return str(busy)
+    _ended(ground, name)
+    return None
+
+
+def _swept(ground: Session, seen: dict[str, RunView]) -> None:
+    """End what a prune that died left: set aside, and maybe not recorded."""
+    for name in set_aside_in(ground.runs_root):
+        _ended(ground, name, is_recorded=name in seen and seen[name].status == PRUNED)
+
+
+def _ended(ground: Session, name: str, *, is_recorded: bool = False) -> None:
+    if not is_recorded:
+        event = Event(run_id=name, event_type=EventType.RUN_PRUNED, actor="operator", rc=0)
+        ground.ledger.append([event])
+    Passes(ground.runs_root).forget(RunId(name))
+    remove_aside(ground.runs_root, name, remove_checkout)
+
+
+def _begun(ground: Session, name: str) -> bool:
+    return (ground.runs_root / name / MANIFEST).is_file()
+
+
+def _unpublished(run: RecordedRun, view: RunView | None) -> Iterator[str]:
+    """Yield each worker whose captured work is on no branch that was published."""
+    published: list[str] = []
+    if view is not None and view.published:
+        published = merged_workers(integrator_status(run.directory))
+    for worker in run.manifest.workers:
+        whole = worker in published and not run.plan.dropped_paths(worker)
+        if not whole and _has_changes(run, WorkerId(worker)):
+            yield worker
+
+
+def _has_changes(run: RecordedRun, worker: WorkerId) -> bool:
+    """Return whether a bundle holds work; one that cannot be read may."""
+    name = worker_artifact(worker, "FILES_CHANGED.json")
+    try:
+        said = parse(FilesChanged, run.directory.read(name))
+        return bool(said.changes) or bool(run.directory.read(worker_artifact(worker, "DIFF.patch")))
+    except FileNotFoundError:
+        return False
+    except (StorageError, ValidationError, NotStrictJson):
+        return True
+
+
+def _attempts(ground: Session, run: RecordedRun) -> list[Attempt]:
+    folder = work_folder(ground, work_root_of(ground), run.directory)
+    found = [attempts_in(folder / worker).values() for worker in run.manifest.workers]
+    return [attempt for several in found for attempt in several]
+
+
+def _whole(attempt: Attempt) -> bool:
+    """Return whether all that is in an attempt's checkout was captured."""
+    try:
+        outcome = attempt.outcome()
+    except StorageError:
+        return False
+    if outcome is None or outcome.waits:
+        return not attempt.checkout.exists()
+    return outcome.is_whole
+
+
+def _unreadable(ground: Session, name: str, view: RunView | None, error: FactoryError) -> HeldRun:
+    folder: Path = ground.runs_root / name
+    return HeldRun(
+        run_id=name,
+        status="UNREADABLE",
+        ended=None,
+        started=view.started if view is not None else "",
+        title=str(error),
+        rehearsal=False,
+        published=dict(view.published) if view is not None else {},
+        unpublished=(),
+        uncaptured=(),
+        bytes=bytes_below(folder),
+    )

@@ -1,0 +1,146 @@
+"""What stands behind a run, and behind a commit that was published of one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tools.codex.factory.domain.amendment import deeds
+from tools.codex.factory.domain.answer import Evidence, RunShowAnswer
+from tools.codex.factory.domain.evidence import IntegratorStatus
+from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
+from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.domain.publication import (
+    BASE_TRAILER,
+    REPORT_TRAILER,
+    RUN_TRAILER,
+    WORKER_TRAILER,
+    trailers,
+)
+from tools.codex.factory.errors import FactoryError, RunUnavailable, UsageError
+from tools.codex.factory.pipelines.holdings import held
+from tools.codex.factory.pipelines.record import (
+    RecordedRun,
+    integrator_status,
+    recorded_run,
+    report_file,
+    view_of,
+)
+from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.repository.discovery import commit_named
+from tools.codex.factory.repository.publication import commit_tree, message_of
+from tools.codex.factory.storage.run_directory import seal_name, worker_artifact
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """A commit that was published of a run, and what its trailers say."""
+
+    id: ObjectId
+    run: str
+    said: tuple[tuple[str, str], ...]
+
+
+def run_shown(ground: Session, name: str | None) -> RunShowAnswer:
+    """Return a run with its bundles, checks and report, or the newest where none is named."""
+    return _shown(ground, recorded_run(ground, name), None)
+
+
+def commit_shown(ground: Session, ref: str) -> RunShowAnswer:
+    """Return the run that a published commit names, and whether its evidence is still the same.
+
+    Raises RunUnavailable for a commit that no run was published as.
+    """
+    commit = _commit(ground, ref)
+    try:
+        run = recorded_run(ground, commit.run)
+    except RunUnavailable:
+        rows = tuple(Evidence(name=n, said=s, is_here=False) for n, s in commit.said)
+        return _answer(commit.run, commit=commit.id, evidence=rows)
+    return _shown(ground, run, commit)
+
+
+def _shown(ground: Session, run: RecordedRun, commit: _Commit | None) -> RunShowAnswer:
+    name = run.directory.run
+    try:
+        status = integrator_status(run.directory)
+    except RunUnavailable:
+        status = None
+    seals = {entry.id: _digest(run, seal_name(WorkerId(entry.id))) for entry in run.plan.workers}
+    amended = tuple(
+        f"{one.revision}. {one.reason}: {deed}"
+        for one in run.plan.amendments
+        for deed in deeds(one)
+    )
+    return _answer(
+        name,
+        commit=commit.id if commit is not None else None,
+        evidence=tuple(_evidence(ground, run, status, commit)) if commit is not None else (),
+    ).model_copy(
+        update={
+            "run": held(ground, name, view_of(ground, name)),
+            "state": status,
+            "seals": {worker: digest for worker, digest in seals.items() if digest},
+            "amendments": amended,
+            "report": quoted(str(report_file(ground, name))) if status is not None else None,
+        }
+    )
+
+
+def _answer(run: str, *, commit: ObjectId | None, evidence: tuple[Evidence, ...]) -> RunShowAnswer:
+    return RunShowAnswer(
+        command="runs show",
+        status="OK",
+        exit_code=0,
+        run_id=run,
+        run=None,
+        state=None,
+        seals={},
+        amendments=(),
+        report=None,
+        commit=commit,
+        evidence=evidence,
+    )
+
+
+def _commit(ground: Session, ref: str) -> _Commit:
+    commit = commit_named(ground.git, ground.repository, ref)
+    if commit is None:
+        raise UsageError(
+            f"{ref!r} is not a commit in this repository", hint="name a commit or a branch"
+        )
+    said = trailers(message_of(ground.git, ground.repository, commit))
+    run = next((value for name, value in said if name == RUN_TRAILER), None)
+    if run is None:
+        raise RunUnavailable(
+            f"commit {commit[:12]} names no run: factory did not publish it, or its message was "
+            "written anew",
+            hint="`git log --grep Factory-Run` lists those that do",
+        )
+    return _Commit(commit, run, said)
+
+
+def _evidence(
+    ground: Session, run: RecordedRun, status: IntegratorStatus | None, commit: _Commit
+) -> Iterator[Evidence]:
+    """Yield what the commit names, held against what is in the run's folder."""
+    tree = commit_tree(ground.git, ground.repository, commit.id)
+    is_proven = status is not None and status.tree == tree
+    yield Evidence(name="tree", said=tree, is_here=is_proven)
+    report = _digest(run, worker_artifact(INTEGRATOR, "STATUS.json"))
+    for name, said in commit.said:
+        if name == REPORT_TRAILER:
+            yield Evidence(name=name, said=said, is_here=said == f"sha256:{report}")
+        elif name == BASE_TRAILER:
+            yield Evidence(name=name, said=said, is_here=said == run.manifest.base_commit)
+        elif name == WORKER_TRAILER:
+            worker, _, digest = said.partition(" sha256:")
+            known = worker in run.manifest.workers
+            here = known and digest == _digest(run, seal_name(WorkerId(worker)))
+            yield Evidence(name=name, said=said, is_here=here)
+
+
+def _digest(run: RecordedRun, name: str) -> str:
+    """Return the digest of a file of the run, empty where it cannot be read."""
+    try:
+        return digest_of(run.directory.read(name))
+    except (FileNotFoundError, FactoryError):
+        return ""

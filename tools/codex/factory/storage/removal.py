@@ -1,0 +1,43 @@
+"""A run's folder taken away: set aside in one step, then removed; nothing behind links goes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.codex.factory.domain.identity import RunId
+from tools.codex.factory.storage.run_directory import storing
+
+_PREFIX = ".pruned-"
+
+
+def set_aside(root: Path, run: RunId) -> None:
+    """Take a run out of the runs root; its bytes stay until `remove_aside`."""
+    with storing(run):
+        os.rename(root / run, root / f"{_PREFIX}{run}")
+
+
+def set_aside_in(root: Path) -> tuple[str, ...]:
+    """Return the runs that were set aside and are not removed yet, sorted."""
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(n.removeprefix(_PREFIX) for n in names if n.startswith(_PREFIX)))
+
+
+def remove_aside(root: Path, run: str, remove: Callable[[Path], None]) -> None:
+    """Remove a run that was set aside."""
+    with storing(run):
+        remove(root / f"{_PREFIX}{run}")
+
+
+def bytes_below(folder: Path) -> int:
+    """Return how many bytes a folder takes on disk; what vanishes meanwhile counts nothing."""
+    total = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(f"{here}/{name}").st_blocks * 512
+            except OSError:
+                continue
+    return total
