@@ -12,6 +12,8 @@ from typing import NoReturn
 
 from tools.codex.factory import __version__
 from tools.codex.factory.cli.command import Call, CliCommand
+from tools.codex.factory.cli.completion import COMPLETION
+from tools.codex.factory.cli.init import INIT
 from tools.codex.factory.cli.integration import (
     BUNDLE_VALIDATE,
     COLLECT,
@@ -19,6 +21,7 @@ from tools.codex.factory.cli.integration import (
     LAUNCH,
     ONESHOT,
 )
+from tools.codex.factory.cli.opening import OPEN_REPORT, OPEN_RUN
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.screen import LEVELS, Screen
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
@@ -34,10 +37,14 @@ COMMANDS: dict[str, CliCommand] = {
         BUNDLE_VALIDATE,
         INTEGRATE,
         PRINT_REPORT,
+        OPEN_REPORT,
+        OPEN_RUN,
         LEDGER,
         LEDGER_REPLAY,
+        INIT,
         SCHEMAS,
         CONFIG,
+        COMPLETION,
     )
 }
 
@@ -86,7 +93,8 @@ def _run(words: list[str]) -> int:
                 signal.signal(stop, signal.default_int_handler)
         color = not arguments.no_color and not host.variables.get("NO_COLOR")
         screen = Screen(json=arguments.json, color=color, level=arguments.log_level)
-        return COMMANDS[arguments.command].run(Call(arguments=arguments, host=host, screen=screen))
+        call = Call(arguments=arguments, host=host, screen=screen, parser=_parser)
+        return COMMANDS[arguments.command].run(call)
     except KeyboardInterrupt:
         return _refused(screen, command, Interrupted("interrupted"))
     except FactoryError as error:

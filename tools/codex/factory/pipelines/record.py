@@ -42,11 +42,19 @@ def recorded_run(ground: Session, name: str | None) -> RecordedRun:
 
     Raises RunUnavailable for none, ConfigurationError for a plan that is not the sealed one.
     """
+    return recorded_in(ground.runs_root, run_meant(ground, name))
+
+
+def run_meant(ground: Session, name: str | None) -> RunId:
+    """Return the id of the run called `name`, or of the newest where that is None.
+
+    Raises RunUnavailable for none.
+    """
     known = _known(ground)
     run = run_named(name) if name is not None else _newest(ground, known)
     if run not in known:
         raise RunUnavailable(f"there is no run {run!r}", hint=did_you_mean(run, known[-200:]))
-    return recorded_in(ground.runs_root, run)
+    return run
 
 
 def recorded_in(runs_root: Path, name: str) -> RecordedRun:
