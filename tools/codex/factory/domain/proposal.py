@@ -51,9 +51,8 @@ def proposal(
 
 def command_names(checks: Collection[Suggestion]) -> Mapping[str, Suggestion]:
     """Return each check by the name that it has in the plan: one alone is the tests."""
-    if len(checks) == 1:
-        return {"tests": one for one in checks}
-    return {f"{one.name} tests": one for one in checks}
+    alone = len(checks) == 1
+    return {"tests" if alone else f"{one.name} tests": one for one in checks}
 
 
 def _is_work(path: str, own: Collection[str], runs_root: str | None) -> bool:
