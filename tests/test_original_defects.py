@@ -561,7 +561,7 @@ def test_defect_30_a_report_can_be_opened_where_there_is_no_opener_and_no_screen
     folder = work.run(work.oneshot())
     ours, theirs = os.openpty()
 
-    with open(theirs, "wb") as terminal:
+    with os.fdopen(theirs, "wb") as terminal:
         done = subprocess.run(
             work.factory.argv("open-report"),
             cwd=work.repo.path,

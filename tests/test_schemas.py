@@ -97,9 +97,12 @@ def test_json_that_readers_may_take_differently_is_refused(content: bytes) -> No
 def test_every_answer_has_a_schema_of_its_own() -> None:
     assert {name for name in MODELS if name.startswith("answer")} == {
         "answer",
+        "answer_completion",
         "answer_config",
+        "answer_init",
         "answer_ledger",
         "answer_ledger_replay",
+        "answer_open",
         "answer_print_report",
         "answer_run",
         "answer_schemas",

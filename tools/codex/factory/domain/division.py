@@ -189,22 +189,27 @@ def _direct(folder: _Folder, wanted: Callable[[str], bool]) -> Share | None:
     if folder.spelled is None or not found:
         return None
     prefix = f"{folder.spelled}/" if folder.spelled else ""
-    allow: dict[str, None] = {}
-    for path in found:
-        text = _file_pattern(path, folder, wanted)
-        if text is not None:
-            allow[anchored(prefix + text)] = None
+    safe = _safe_extensions(found, folder)
+    texts = [
+        f"*.{extension(path)}"
+        if extension(path) in safe
+        else spelled(path.rpartition("/")[2], folder.names)
+        for path in found
+    ]
+    allow = dict.fromkeys(anchored(prefix + text) for text in texts if text is not None)
     return Share(places=_names(found, folder), allow=tuple(allow), files=len(found))
 
 
-def _file_pattern(path: str, folder: _Folder, wanted: Callable[[str], bool]) -> str | None:
-    """Return the pattern for a file: its extension, or its own name where that means too much."""
-    name, end = path.rpartition("/")[2], extension(path)
-    alike = [other for other in folder.names if other.endswith(f".{end}")]
-    files = {one.rpartition("/")[2] for one in folder.direct}
-    if end.isalnum() and end.isascii() and all(o in files and wanted(o) for o in alike):
-        return f"*.{end}"
-    return spelled(name, folder.names)
+def _safe_extensions(found: Sequence[str], folder: _Folder) -> frozenset[str]:
+    """Return the extensions that name these files of a folder and nothing else in it."""
+    meant = {path.rpartition("/")[2] for path in found}
+    ends = {extension(path) for path in found}
+    others = [name for name in folder.names - meant if not name.startswith(".")]
+    return frozenset(
+        end
+        for end in ends
+        if end.isalnum() and end.isascii() and not any(o.endswith(f".{end}") for o in others)
+    )
 
 
 def _names(found: Sequence[str], folder: _Folder) -> tuple[str, ...]:
@@ -216,8 +221,11 @@ def _names(found: Sequence[str], folder: _Folder) -> tuple[str, ...]:
 def _merged(units: Sequence[Share]) -> list[Share]:
     """Return at most MOST_WORKERS shares, about equally many files in each."""
     heaps: list[list[Share]] = [[] for _ in range(min(MOST_WORKERS, len(units)))]
+    sizes = [0] * len(heaps)
     for unit in sorted(units, key=lambda one: (-one.files, one.places)):
-        min(heaps, key=lambda heap: sum(one.files for one in heap)).append(unit)
+        lightest = sizes.index(min(sizes))
+        heaps[lightest].append(unit)
+        sizes[lightest] += unit.files
     return sorted((_one(heap) for heap in heaps), key=lambda share: share.places)
 
 

@@ -1,10 +1,9 @@
 """The tests of a Python repository: which files they are, and what runs them."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-
-from tools.codex.factory.domain.path import ancestors
 
 PYTHONS = ("python3", "python")
 _TEST_FILE = re.compile(r"test[^/]*\.py|[^/]*_test\.py")
@@ -85,8 +84,8 @@ def _source_first(tests: PythonTests) -> tuple[str, ...]:
 def _discovery(tests: PythonTests) -> tuple[str, ...]:
     """Return how unittest finds most tests: it goes down from a folder through packages only."""
     found = [path for path in tests.files if _DISCOVERED.fullmatch(path.rpartition("/")[2])]
-    starts = sorted({"", *(above for path in found for above in ancestors(path))})
-    start = max(starts, key=lambda one: (_reached(one, found, tests.tree), -len(one)))
+    reached = Counter(start for path in found for start in _starts(path, tests.tree))
+    start = min(reached, key=lambda one: (-reached[one], len(one), one), default="")
     top = start
     while top and f"{top}/__init__.py" in tests.tree:
         top = top.rpartition("/")[0]
@@ -94,12 +93,10 @@ def _discovery(tests: PythonTests) -> tuple[str, ...]:
     return ("-m", "unittest", "discover", *where, *(("-t", top or ".") if top != start else ()))
 
 
-def _reached(start: str, found: Collection[str], tree: Collection[str]) -> int:
-    prefix = f"{start}/" if start else ""
-    return sum(
-        path.startswith(prefix)
-        and all(
-            f"{above}/__init__.py" in tree for above in ancestors(path) if len(above) > len(start)
-        )
-        for path in found
-    )
+def _starts(path: str, tree: Collection[str]) -> Iterator[str]:
+    """Yield each folder from which unittest comes down to a file."""
+    above = path.rpartition("/")[0]
+    yield above
+    while above and f"{above}/__init__.py" in tree:
+        above = above.rpartition("/")[0]
+        yield above
