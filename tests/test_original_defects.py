@@ -4,6 +4,7 @@ The number in a test's name is the defect's number in docs/defects.md.
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -551,6 +552,31 @@ def test_defect_30_a_run_is_bound_to_no_folder(work: Work) -> None:
     replayed = work.factory("ledger-replay", "--rebuild", cwd=moved)
 
     assert (ended.exit_code, ended.answer["status"], replayed.exit_code) == (0, "PASS", 0)
+
+
+def test_defect_30_a_report_can_be_opened_where_there_is_no_opener_and_no_screen(
+    work: Work,
+) -> None:
+    work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])
+    folder = work.run(work.oneshot())
+    ours, theirs = os.openpty()
+
+    with os.fdopen(theirs, "wb") as terminal:
+        done = subprocess.run(
+            work.factory.argv("open-report"),
+            cwd=work.repo.path,
+            env=work.factory.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        said = os.read(ours, 4096)
+    os.close(ours)
+
+    path = folder / "Z_integrator" / "FINAL_REPORT.txt"
+    assert (done.returncode, said.decode().rstrip()) == (0, str(path))
+    assert done.stderr.startswith(b"note: it was not opened: neither DISPLAY nor")
 
 
 def test_defect_30_a_system_that_lacks_file_locks_is_refused_with_a_reason(work: Work) -> None:

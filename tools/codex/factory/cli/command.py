@@ -32,6 +32,8 @@ class Call:
     arguments: argparse.Namespace
     host: "Host"
     screen: Screen
+    parser: Callable[[], argparse.ArgumentParser]
+    """Every command with its flags."""
 
     def ground(self) -> "Session":
         """Return what the command stands on; the imports behind it are made only here."""

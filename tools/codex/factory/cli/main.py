@@ -12,7 +12,9 @@ from typing import Literal, NoReturn
 
 from tools.codex.factory import __version__
 from tools.codex.factory.cli.command import Call, CliCommand
+from tools.codex.factory.cli.completion import COMPLETION
 from tools.codex.factory.cli.desk import AMEND, PLAN, PUBLISH
+from tools.codex.factory.cli.init import INIT
 from tools.codex.factory.cli.integration import (
     BUNDLE_VALIDATE,
     COLLECT,
@@ -20,6 +22,7 @@ from tools.codex.factory.cli.integration import (
     LAUNCH,
     ONESHOT,
 )
+from tools.codex.factory.cli.opening import OPEN_REPORT, OPEN_RUN
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.runs import RUNS
 from tools.codex.factory.cli.screen import LEVELS, Screen
@@ -39,11 +42,15 @@ COMMANDS: dict[str, CliCommand] = {
         AMEND,
         PUBLISH,
         PRINT_REPORT,
+        OPEN_REPORT,
+        OPEN_RUN,
         LEDGER,
         LEDGER_REPLAY,
         RUNS,
+        INIT,
         SCHEMAS,
         CONFIG,
+        COMPLETION,
     )
 }
 
@@ -92,7 +99,8 @@ def _run(words: list[str]) -> int:
                 signal.signal(stop, signal.default_int_handler)
         color = not arguments.no_color and not host.variables.get("NO_COLOR")
         screen = Screen(json=arguments.json, color=color, level=arguments.log_level)
-        return COMMANDS[arguments.command].run(Call(arguments=arguments, host=host, screen=screen))
+        call = Call(arguments=arguments, host=host, screen=screen, parser=_parser)
+        return COMMANDS[arguments.command].run(call)
     except KeyboardInterrupt:
         return _refused(screen, command, Interrupted("interrupted"))
     except FactoryError as error:

@@ -20,6 +20,11 @@ class Screen:
     color: bool
     level: str
 
+    @property
+    def is_terminal(self) -> bool:
+        """Return whether the answer goes to someone who looks at a terminal."""
+        return not self.json and sys.stdout.isatty()
+
     def say(self, text: str) -> None:
         """Write a line of the answer, for people."""
         if not self.json:

@@ -29,15 +29,19 @@ from tools.codex.factory.domain.artifact import (
 )
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
+from tools.codex.factory.domain.introduction import CompletionAnswer, InitAnswer, OpenAnswer
 from tools.codex.factory.domain.plan import Plan, PlanFile
 
 MODELS: dict[str, type[Artifact]] = {
     "answer": Answer,
     "answer_amend": AmendAnswer,
+    "answer_completion": CompletionAnswer,
     "answer_config": ConfigAnswer,
+    "answer_init": InitAnswer,
     "answer_ledger": LedgerAnswer,
     "answer_ledger_replay": ReplayAnswer,
     "answer_plan": PlanAnswer,
+    "answer_open": OpenAnswer,
     "answer_print_report": ReportAnswer,
     "answer_publish": PublishAnswer,
     "answer_prune": PruneAnswer,

@@ -55,11 +55,19 @@ def recorded_run(ground: Session, name: str | None) -> RecordedRun:
 
     Raises RunUnavailable for none, ConfigurationError for a plan that is not the sealed one.
     """
+    return standing_run(ground, run_meant(ground, name))
+
+
+def run_meant(ground: Session, name: str | None) -> RunId:
+    """Return the id of the run called `name`, or of the newest where that is None.
+
+    Raises RunUnavailable for none.
+    """
     known = _known(ground)
     run = run_named(name) if name is not None else _newest(ground, known)
     if run not in known:
         raise RunUnavailable(f"there is no run {run!r}", hint=did_you_mean(run, known[-200:]))
-    return standing_run(ground, run)
+    return run
 
 
 def standing_run(ground: Session, name: str) -> RecordedRun:
