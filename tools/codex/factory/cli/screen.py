@@ -4,6 +4,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tools.codex.factory.render.text import shown, shown_lines
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console, RenderableType
@@ -14,7 +16,11 @@ LEVELS = ("quiet", "info", "debug")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """Where a command's words go. `level` says how much progress is told."""
+    """Where a command's words go. `level` says how much progress is told.
+
+    Whatever is written for people is made safe here, once more or for the first time: no text of
+    a worker, a repository, a plan or an error steers a screen.
+    """
 
     json: bool
     color: bool
@@ -26,14 +32,16 @@ class Screen:
         return not self.json and sys.stdout.isatty()
 
     def say(self, text: str) -> None:
-        """Write a line of the answer, for people."""
+        """Write a line of the answer, or several, for people."""
         if not self.json:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write(shown_lines(text) + "\n")
 
     def show(self, renderable: "RenderableType") -> None:
         """Write a table or styled text of the answer, for people."""
         if not self.json:
-            self._console().print(renderable, crop=False)
+            from tools.codex.factory.render.plain import Plain
+
+            self._console().print(Plain(renderable), crop=False)
 
     def document(self, document: "BaseModel") -> None:
         """Write the answer for machines."""
@@ -45,14 +53,14 @@ class Screen:
     def progress(self, text: str, *, level: str = "info") -> None:
         """Write a line about what happens, on stderr."""
         if LEVELS.index(level) <= LEVELS.index(self.level):
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(shown(text) + "\n")
             sys.stderr.flush()
 
     def complain(self, message: str, hint: str) -> None:
         """Write why the command cannot go on, and what to do."""
-        sys.stderr.write(f"factory: {message}\n")
+        sys.stderr.write(f"factory: {shown(message)}\n")
         if hint:
-            sys.stderr.write(f"  -> {hint}\n")
+            sys.stderr.write(f"  -> {shown(hint)}\n")
 
     def _console(self) -> "Console":
         from rich.console import Console

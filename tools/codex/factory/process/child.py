@@ -84,7 +84,10 @@ def run(
     except OSError as error:
         raise _not_started(argv[0], cwd, error) from error
     except subprocess.TimeoutExpired as error:
-        raise TookTooLong(f"{argv[0]} did not end within {seconds:.0f} s") from error
+        raise TookTooLong(
+            f"program {argv[0]!r} did not end within {seconds:.0f} s",
+            hint="look at the load and the disks of this host, then run the command again",
+        ) from error
     return Completed(done.returncode, done.stdout, done.stderr)
 
 

@@ -13,6 +13,11 @@ def shown(text: str) -> str:
     return "".join(character if _is_plain(character) else _escaped(character) for character in text)
 
 
+def shown_lines(text: str) -> str:
+    """Return `text` with each of its lines as `shown` gives it; only newlines part them."""
+    return "\n".join(shown(line) for line in text.split("\n"))
+
+
 def _is_plain(character: str) -> bool:
     return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 

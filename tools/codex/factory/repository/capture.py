@@ -75,7 +75,10 @@ def dirt(git: Git, subject: Subject, *, scratch: Path) -> tuple[str, ...]:
     Raises RepositoryError where the checkout is none any more.
     """
     if not is_checkout_folder(subject.checkout):
-        raise RepositoryError("the checkout is gone, or is a link")
+        raise RepositoryError(
+            "the checkout is gone, or is a link",
+            hint="let no command remove or move its own checkout",
+        )
     survey = surveyed(subject.checkout)
     with _lens(git, subject, scratch) as through:
         _refuse_astray(through, survey)
@@ -123,7 +126,10 @@ def _refuse_astray(through: Lens, survey: Survey) -> None:
     astray = sorted(set(survey.astray) - ignored_among(through, survey.astray))
     if astray:
         named = ", ".join(shown_path(path) for path in astray[:_MOST_NAMED])
-        raise RepositoryError(f"the git directory of {named} leads out of the checkout")
+        raise RepositoryError(
+            f"the git directory of {named} leads out of the checkout",
+            hint="remove it, or ignore it by .gitignore",
+        )
 
 
 def _repositories(
