@@ -8,23 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tools.codex.factory.config import (
-    CONFIG_FILE,
-    Config,
-    Layer,
-    Settings,
-    keys,
-    load,
-    resolve,
-    values,
-)
+from tools.codex.factory.config import CONFIG_FILE, Layer, Settings, keys, load, resolve, values
+from tools.codex.factory.domain.settings import Config
 from tools.codex.factory.errors import ConfigurationError
 from tools.codex.factory.host import take_host
 
 KEYS = [
     "capture.ignore", "checks.always_run", "checks.budget", "checks.environment", "checks.timeout",
     "integrate.on_blocked", "limits.bundle_bytes", "limits.file_bytes", "limits.patch_bytes",
-    "overlap.allow_identical", "runs.root", "scope.grant_requests",
+    "overlap.allow_identical", "report.junit", "report.markdown", "report.sarif", "runs.root",
+    "scope.grant_requests",
     "work.environment", "work.grace", "work.jobs", "work.keep", "work.log_bytes", "work.root",
     "work.setup_timeout", "work.timeout",
 ]  # fmt: skip
@@ -250,6 +243,9 @@ def test_the_fingerprint_changes_with_any_setting(tmp_path: Path) -> None:
             "checks.always_run": True,
             "checks.environment": ["PATH"],
             "capture.ignore": [],
+            "report.junit": True,
+            "report.markdown": True,
+            "report.sarif": True,
         }.items()
     ]
 

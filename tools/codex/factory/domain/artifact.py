@@ -27,6 +27,12 @@ INTEGRATOR_ARTIFACTS = (
     "OVERLAP.json",
     "STATUS.json",
 )
+RENDITIONS = {
+    "junit": "CHECKS.junit.xml",
+    "markdown": "FINAL_REPORT.md",
+    "sarif": "FINDINGS.sarif",
+}
+"""Artifacts of the integrator that are written only where a setting asks for them."""
 
 
 def _path_text(text: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.codex.factory.config import Work
 from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
@@ -15,6 +14,7 @@ from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import WORKED, Plan, PlanFile, resolved
 from tools.codex.factory.domain.plan_file import PlanRefused, parsed
 from tools.codex.factory.domain.rehearsal import built_in_plan, rehearsed
+from tools.codex.factory.domain.settings import Work
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
 from tools.codex.factory.pipelines.record import (
     RecordedRun,

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from tools.codex.factory.config import Config
 from tools.codex.factory.domain.answer import Cost, PlannedWorker
 from tools.codex.factory.domain.forecast import Forecast, forecast
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, seconds
+from tools.codex.factory.domain.settings import Config
 from tools.codex.factory.pipelines.begin import Request, checkouts, plan_file, planned
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import Base, base_of

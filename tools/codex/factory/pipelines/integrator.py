@@ -59,6 +59,7 @@ def integrated(
         borrowed=quoted(str(ground.repository.objects)),
         git_version=ground.git_version,
         plans={plan_name(one.revision): digest_of(canonical(one)) for one in run.plans[1:]},
+        forms=ground.settings.config.report.forms(),
         parent=os.getpid(),
     )
     environment = own_environment(ground.host.variables)
@@ -153,6 +154,7 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         ended=clock(),
         versions=versions(order.git_version),
         ledger=asked.ledger,
+        forms=order.forms,
         stamp=stamp,
     )
     reached = with_findings(integration, outside)

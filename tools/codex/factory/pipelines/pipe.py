@@ -28,6 +28,8 @@ class Order(Artifact):
     git_version: str
     plans: dict[str, str]
     """Digests of the plan's later revisions."""
+    forms: tuple[str, ...]
+    """The other forms in which the report is wanted."""
     parent: int
     """The process that holds the run's lock; without it nothing may be written."""
 

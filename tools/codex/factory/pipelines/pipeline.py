@@ -102,11 +102,12 @@ def _fail(
         ended=clock(),
         versions=versions(ground.git_version),
         ledger=None,
+        forms=ground.settings.config.report.forms(),
         stamp=stamp,
     )
     try:
         cleared(run.directory)
-        status = write_failure(run.directory, run.plan.title, run.manifest, error, about)
+        status = write_failure(run.directory, run.plan, run.manifest, error, about)
         ground.ledger.append([end_event(status)])
         error.failed = FailedRun(
             status.run_id, status.base_commit, str(report_file(ground, status.run_id))

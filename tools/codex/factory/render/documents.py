@@ -15,6 +15,7 @@ from tools.codex.factory.render.checks import (
     checks_of_this_run,
     checks_section,
 )
+from tools.codex.factory.render.next_steps import next_steps
 from tools.codex.factory.render.text import shown
 
 THIS_RUN = "THIS RUN"
@@ -30,7 +31,7 @@ def final_report(
         [
             *_headline(plan.title, status, integration),
             *_why(plan, status, integration),
-            *_next_steps(status, integration),
+            *_next_steps(status),
             *_evidence(plan, status, integration),
             *checks_section(status),
             *_workers(plan, integration),
@@ -176,27 +177,9 @@ def _checks_passed(plan: Plan, status: IntegratorStatus) -> str:
     return f"  Every required check exited 0 on the {on}."
 
 
-def _next_steps(status: IntegratorStatus, integration: Integration) -> list[str]:
-    steps: list[str] = []
-    if status.status == "PASS" and status.rehearsal:
-        steps = ["Run it without --dry-run: a rehearsal is thrown away."]
-    elif status.status == "PASS" and not status.noop:
-        steps = [
-            "Read Z_integrator/DIFF.patch.",
-            "`factory publish --branch NAME` makes one commit of it on a new branch.",
-        ]
-    elif status.noop:
-        steps = ["Nothing: there is nothing to take over."]
-    else:
-        hints = [f.hint for f in status.findings if f.severity == "blocks" and f.hint]
-        steps = list(dict.fromkeys(hints))[:_MOST_REASONS]
-        steps.append("After an amendment: `factory bundle-validate`, then `factory integrate`.")
-    if integration.partial:
-        steps.append(
-            "Z_integrator/DIFF.patch holds what fits together, proven; `factory publish "
-            "--accept-partial --branch NAME` publishes just that."
-        )
-    return ["WHAT TO DO NEXT", *(f"  {n}. {shown(s)}" for n, s in enumerate(steps, 1)), ""]
+def _next_steps(status: IntegratorStatus) -> list[str]:
+    steps = enumerate(next_steps(status), 1)
+    return ["WHAT TO DO NEXT", *(f"  {n}. {shown(step)}" for n, step in steps), ""]
 
 
 def _evidence(plan: Plan, status: IntegratorStatus, integration: Integration) -> list[str]:

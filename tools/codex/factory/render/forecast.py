@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from tools.codex.factory.domain.answer import PlanAnswer
+from tools.codex.factory.domain.answer import Cost, PlanAnswer
 from tools.codex.factory.render.tables import plain_table
 from tools.codex.factory.render.text import shown
 
@@ -34,13 +34,20 @@ def forecast_lines(answer: PlanAnswer) -> Iterator[str]:
     cost = answer.cost
     room = f"{cost.bytes / (1 << 20):,.1f} MiB in {cost.files:,} files"
     yield f"disk     {_count(cost.checkouts, 'checkout')} at a time: {room}"
-    yield (
-        f"time     at most {duration(cost.wall_seconds)}, {cost.processes} at a time "
-        f"({duration(cost.worker_seconds)} of workers)"
-    )
+    if not cost.processes:
+        yield "time     no command is run here: it is all adopted, or done by people and tools"
+    else:
+        yield _time(cost)
     met = sum(finding.severity == "blocks" for finding in answer.findings)
     said = f"{_count(met, 'overlap')} of scopes" if met else "no scopes overlap"
     yield f"{answer.status}  {shown(answer.title)}: {said}"
+
+
+def _time(cost: Cost) -> str:
+    return (
+        f"time     at most {duration(cost.wall_seconds)}, {cost.processes} at a time "
+        f"({duration(cost.worker_seconds)} of workers)"
+    )
 
 
 def duration(seconds: int) -> str:

@@ -4,7 +4,7 @@ import os
 import stat as modes
 from collections.abc import Callable
 
-from tools.codex.factory.domain.artifact import INTEGRATOR_ARTIFACTS
+from tools.codex.factory.domain.artifact import INTEGRATOR_ARTIFACTS, RENDITIONS
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import INTEGRATOR
 from tools.codex.factory.storage.run_directory import SEALS, STORE, RunDirectory, worker_artifact
@@ -16,7 +16,7 @@ def cleared(run: RunDirectory) -> tuple[Finding, ...]:
     What is found is set aside, so that the report can be written where it belongs.
     """
     folders = (STORE, SEALS, str(INTEGRATOR), f"{INTEGRATOR}/LOGS")
-    names = {*INTEGRATOR_ARTIFACTS, *_logs_there(run)}
+    names = {*INTEGRATOR_ARTIFACTS, *RENDITIONS.values(), *_logs_there(run)}
     files = tuple(worker_artifact(INTEGRATOR, name) for name in sorted(names))
     found = [_set_aside(run, name) for name in folders if _is_other(run, name, modes.S_ISDIR)]
     if any(path.is_symlink() for path in run.store.rglob("*")):

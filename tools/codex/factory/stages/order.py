@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tools.codex.factory.config import Work
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, PROMPT, Outcome, Step, WorkOrder
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, seconds
 from tools.codex.factory.domain.rehearsal import PROGRAM
+from tools.codex.factory.domain.settings import Work
 from tools.codex.factory.executors.local import MARK, Local
 from tools.codex.factory.repository.discovery import Base
 from tools.codex.factory.repository.objects import Objects

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tools.codex.factory.domain.artifact import Manifest, finding_of
+from tools.codex.factory.domain.artifact import RENDITIONS, Manifest, finding_of
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.finding import Code, Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
@@ -10,6 +10,7 @@ from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import Integration, with_checks
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.render.documents import final_report
+from tools.codex.factory.render.renditions import rendered
 from tools.codex.factory.stages.integrate import Tools, part_of, reached
 from tools.codex.factory.stages.report import documents, status_fields, with_findings
 from tools.codex.factory.stages.validate import judged
@@ -44,6 +45,8 @@ def rebuild(
     found = _status_disagreements(plan, integration, status)
     files = documents(run, plan, manifest, integration)
     files["FINAL_REPORT.txt"] = final_report(plan, manifest, integration, status).encode()
+    forms = [form for form, name in RENDITIONS.items() if name in status.artifacts]
+    files |= rendered(forms, plan, status)
     return sorted(found + _file_disagreements(run, files))
 
 

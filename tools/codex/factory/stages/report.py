@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tools.codex.factory.domain.artifact import (
+    RENDITIONS,
     FilesChanged,
     LogEntry,
     LogIndex,
@@ -32,6 +33,7 @@ from tools.codex.factory.render.documents import (
     final_report,
     merge_plan,
 )
+from tools.codex.factory.render.renditions import rendered
 from tools.codex.factory.storage.run_directory import (
     MANIFEST,
     RunDirectory,
@@ -46,12 +48,16 @@ _LOG_INDEX = "LOGS/INDEX.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThisRun:
-    """What differs from run to run: when, with what, and where the ledger stood."""
+    """What differs from run to run: when, with what, and where the ledger stood.
+
+    `forms` are those in which the report is wanted beside FINAL_REPORT.txt.
+    """
 
     started: datetime
     ended: datetime
     versions: Mapping[str, str]
     ledger: LedgerHead | None
+    forms: tuple[str, ...]
     stamp: Callable[[datetime], str]
 
     @property
@@ -77,12 +83,13 @@ def write_report(
     reached = status_fields(plan, integration)
     status = _status(run, manifest, about, files, input_digests(run, plan), reached)
     files["FINAL_REPORT.txt"] = final_report(plan, manifest, integration, status).encode()
+    files |= rendered(about.forms, plan, status)
     return _write(run, files, status, logs)
 
 
 def write_failure(
     run: RunDirectory,
-    title: str,
+    plan: Plan,
     manifest: Manifest,
     error: FactoryError,
     about: ThisRun,
@@ -94,7 +101,9 @@ def write_failure(
         files[_LOG_INDEX] = canonical(_logs(run, (_traceback_entry(error.log),)))
     failed = {**_NOTHING_REACHED, "exit_code": error.exit_code, "error": str(error)}
     status = _status(run, manifest, about, files, {}, failed)
-    files["FINAL_REPORT.txt"] = failure_report(title, manifest, status, error.hint).encode()
+    text = failure_report(plan.title, manifest, status, error.hint)
+    files["FINAL_REPORT.txt"] = text.encode()
+    files |= rendered(about.forms, plan, status)
     return _write(run, files, status)
 
 
@@ -215,6 +224,8 @@ def _write(
         # The log of an earlier integration is no log of this one.
         if f"LOGS/{name}" not in digests and ".refused-" not in name:
             run.remove(worker_artifact(INTEGRATOR, f"LOGS/{name}"))
+    for name in set(RENDITIONS.values()) - files.keys():
+        run.remove(worker_artifact(INTEGRATOR, name))
     run.write_all({worker_artifact(INTEGRATOR, name): files[name] for name in files})
     digests["STATUS.json"] = digest_of(files["STATUS.json"])
     marker = Seal(

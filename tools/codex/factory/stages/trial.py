@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tools.codex.factory.config import Checks, Work
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import Digest, ObjectId
 from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder, ended_how
 from tools.codex.factory.domain.plan import Check, Plan, seconds
+from tools.codex.factory.domain.settings import Checks, Work
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.executors.local import MARK, Local, await_free, end_workers
 from tools.codex.factory.repository.checkout import remove_checkout
