@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.codex.factory.config import Work
 from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
@@ -68,7 +69,7 @@ class Prepared:
 
 def prepare(ground: Session, request: Request) -> Prepared:
     """Return the plan, the base and the sources; raise what speaks against starting."""
-    folder, file = _plan_file(ground, request)
+    folder, file = plan_file(ground, request)
     base = base_of(ground.git, ground.repository, request.base_ref)
     if request.dry_run or file.checks or any(e.source in WORKED for e in file.workers):
         file = _roomy(ground, request, file, base)
@@ -97,11 +98,7 @@ def _roomy(ground: Session, request: Request, file: PlanFile, base: Base) -> Pla
     heavy = weight(ground.git, ground.repository.git_dir, base.commit, on_disk)
     if request.dry_run:
         file = rehearsed(file, heavy.paths, runs_root=ground.runs_root_in_repository)
-    kept = sum(entry.source == "external" for entry in file.workers)
-    running = sum(entry.source == "command" for entry in file.workers)
-    work = ground.settings.config.work
-    count = kept + (running if work.keep else min(running, work.jobs))
-    count = max(count, min(len(file.checks), work.jobs))
+    count = checkouts_at_once(file, ground.settings.config.work)
     if request.run_id is not None and (ground.runs_root / request.run_id / MANIFEST).exists():
         # It goes on: what it needs is there already, or not.
         return file
@@ -109,8 +106,16 @@ def _roomy(ground: Session, request: Request, file: PlanFile, base: Base) -> Pla
     return file
 
 
-def _plan_file(ground: Session, request: Request) -> tuple[Path, PlanFile]:
-    """Return the folder that the plan lies in, and the plan."""
+def checkouts_at_once(file: PlanFile, work: Work) -> int:
+    """Return how many checkouts of a plan are there at a time, at most."""
+    kept = sum(entry.source == "external" for entry in file.workers)
+    running = sum(entry.source == "command" for entry in file.workers)
+    count = kept + (running if work.keep else min(running, work.jobs))
+    return max(count, min(len(file.checks), work.jobs))
+
+
+def plan_file(ground: Session, request: Request) -> tuple[Path, PlanFile]:
+    """Return the folder that the plan lies in, and the plan; raise where it is wrong."""
     named = request.plan_file
     if request.dry_run and not named and not (ground.repository.work_tree / DEFAULT_PLAN).exists():
         return ground.folder, _limited(built_in_plan(), request.workers)

@@ -21,6 +21,13 @@ from tools.codex.factory.wiring import own_environment, supervisor_command
 
 def root_of(ground: Session) -> Path:
     """Return the work root, made; raise ConfigurationError where it may not lie there."""
+    root = root_named(ground)
+    make_work_root(root)
+    return root
+
+
+def root_named(ground: Session) -> Path:
+    """Return where the work root is to be; raise ConfigurationError where it may not."""
     settings = ground.settings
     from_here = settings.provenance["work.root"] == "command line"
     variables = ground.host.variables
@@ -34,7 +41,6 @@ def root_of(ground: Session) -> Path:
         raise ConfigurationError(
             f"work.root = {str(root)!r} lies in the runs root", hint="name a folder of its own"
         )
-    make_work_root(root)
     return root
 
 
