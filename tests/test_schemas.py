@@ -98,6 +98,7 @@ def test_every_answer_has_a_schema_of_its_own() -> None:
     assert {name for name in MODELS if name.startswith("answer")} == {
         "answer",
         "answer_config",
+        "answer_doctor",
         "answer_ledger",
         "answer_ledger_replay",
         "answer_print_report",

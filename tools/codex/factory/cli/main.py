@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from tools.codex.factory import __version__
 from tools.codex.factory.cli.command import Call, CliCommand
+from tools.codex.factory.cli.doctor import DOCTOR, PREFLIGHT
 from tools.codex.factory.cli.integration import (
     BUNDLE_VALIDATE,
     COLLECT,
@@ -38,6 +39,8 @@ COMMANDS: dict[str, CliCommand] = {
         LEDGER_REPLAY,
         SCHEMAS,
         CONFIG,
+        DOCTOR,
+        PREFLIGHT,
     )
 }
 

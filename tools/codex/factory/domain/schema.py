@@ -23,11 +23,13 @@ from tools.codex.factory.domain.artifact import (
 )
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
+from tools.codex.factory.domain.fitness import DoctorAnswer
 from tools.codex.factory.domain.plan import Plan, PlanFile
 
 MODELS: dict[str, type[Artifact]] = {
     "answer": Answer,
     "answer_config": ConfigAnswer,
+    "answer_doctor": DoctorAnswer,
     "answer_ledger": LedgerAnswer,
     "answer_ledger_replay": ReplayAnswer,
     "answer_print_report": ReportAnswer,

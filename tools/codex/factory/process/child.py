@@ -88,9 +88,7 @@ def run(
     return Completed(done.returncode, done.stdout, done.stderr)
 
 
-def asked(
-    argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, seconds: float
-) -> Completed:
+def asked(argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, seconds: float) -> Completed:
     """Run a program that is not ours, without stdin and in a session of its own, as `run` does.
 
     Where it takes longer than `seconds` nothing that it started in its session lives on.
