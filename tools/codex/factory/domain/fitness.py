@@ -30,6 +30,11 @@ class Row(Artifact):
     message: str
     remedy: str
 
+    @property
+    def is_fit(self) -> bool:
+        """Return whether a run can be in spite of what the row says."""
+        return self.verdict != "unfit"
+
 
 class DoctorAnswer(Answer):
     """What `doctor` and `preflight` say with `--json`. `fixed`: what `--fix` did."""
@@ -60,7 +65,7 @@ def refused(group: Group, what: str, error: FactoryError) -> Row:
 
 def exit_code_of(rows: Iterable[Row]) -> int:
     """Return 20 where a row is unfit, else 0."""
-    return UnfitHost.exit_code if any(row.verdict == "unfit" for row in rows) else 0
+    return 0 if all(row.is_fit for row in rows) else UnfitHost.exit_code
 
 
 def doctor_answer(command: str, rows: tuple[Row, ...], fixed: tuple[str, ...]) -> DoctorAnswer:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.event import RunView
 from tools.codex.factory.domain.fitness import Row, noted, ok
+from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.stale import Left, State, left_in
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.pipelines.stored import temporary_folder, views_of
@@ -63,23 +64,25 @@ def left_places(standing: Standing) -> tuple[Path, Path] | None:
 
 def run_rows(root: Path) -> tuple[Row, ...]:
     """Return rows about the runs in the runs root: held, open, unknown, gone, half begun."""
-    views, _ = views_of(Ledger(root, clock))
+    if not root.is_dir():
+        return ()
+    views = _views(root)
     names = [name for name in runs_in(root) if (root / name / MANIFEST).is_file()]
     rows = [
         *_held_rows(root, names),
         *_named(
             "runs that have no end",
-            _open(root, views, names),
+            _open(root, views or {}, names),
             "factory integrate --run-id ID, or the command that began one with its --run-id",
         ),
         *_named(
             "runs that the ledger does not know",
-            [name for name in names if name not in views],
+            [name for name in names if views is not None and name not in views],
             "`factory ledger-replay` verifies each by its seals",
         ),
         *_named(
             "runs that the ledger knows, and that are gone",
-            [name for name in views if name not in names],
+            [name for name in views or () if name not in names],
             "put their folders back; the ledger stays as it is",
         ),
         *_named("folders that are no run", foreign_folders(root), "look, then move them elsewhere"),
@@ -97,6 +100,14 @@ def _held_rows(root: Path, names: list[str]) -> Iterator[Row]:
         said = holder_of(root / name)
         if said:
             yield noted("runs root", f"held: {name}", said, "wait until it ends")
+
+
+def _views(root: Path) -> dict[str, RunView] | None:
+    """Return what the ledger knows of each run; None where it is damaged, which has its own row."""
+    try:
+        return views_of(Ledger(root, clock))[0]
+    except FactoryError:
+        return None
 
 
 def _open(root: Path, views: dict[str, RunView], names: list[str]) -> list[str]:

@@ -34,7 +34,7 @@ def runs_rows(standing: Standing) -> tuple[Row, ...]:
     if isinstance(root, FactoryError):
         return (refused("runs root", "runs root", root),)
     row = _runs_root_row(root)
-    if row.verdict == "unfit":
+    if not row.is_fit:
         return (row,)
     rest = ledger_rows(root) if root.is_dir() else ()
     return (row, *_room_rows("runs root", nearest(root)), *rest)
@@ -46,7 +46,7 @@ def work_rows(standing: Standing) -> tuple[Row, ...]:
     if isinstance(root, FactoryError):
         return (refused("work root", "work root", root),)
     row = _written_row("work root", root, nearest(root))
-    if row.verdict == "unfit":
+    if not row.is_fit:
         return (row,)
     here = nearest(root)
     return (row, *_room_rows("work root", here), *_manners_rows(here), temporary_row(standing))

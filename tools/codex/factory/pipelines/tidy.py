@@ -53,7 +53,7 @@ def _work_root_made(standing: Standing) -> Iterator[str]:
 
 def _ledger_repaired(standing: Standing) -> Iterator[str]:
     root = standing.runs_root
-    if not isinstance(root, Path) or any(row.verdict == "unfit" for row in ledger_rows(root)):
+    if not isinstance(root, Path) or not all(row.is_fit for row in ledger_rows(root)):
         return
     ledger = Ledger(root, clock)
     torn = ledger.torn_bytes()

@@ -30,12 +30,15 @@ _NO_PROC = "without it a process that leaves its session behind a worker's back 
 
 def host_rows(git: Git | FactoryError, variables: Mapping[str, str], cwd: Path) -> tuple[Row, ...]:
     """Return a row for each thing that the host must have; `git` may be why it cannot be called."""
+    asked = git_row(git, variables, cwd)
+    # GitPython cannot be imported where there is no git; that is no fault of its own.
+    packages = {name: PACKAGES[name] for name in PACKAGES if name != "GitPython" or asked.is_fit}
     return (
         _platform_row(),
         *_proc_rows(),
         _python_row(),
-        git_row(git, variables, cwd),
-        *(_package_row(name, module) for name, module in PACKAGES.items()),
+        asked,
+        *(_package_row(name, module) for name, module in packages.items()),
         _text_row(),
         _open_files_row(),
     )
