@@ -5,7 +5,6 @@ from typing import Literal
 
 from tools.codex.factory.domain.answer import Answer
 from tools.codex.factory.domain.artifact import Artifact
-from tools.codex.factory.errors import FactoryError, UnfitHost
 
 Group = Literal[
     "host",
@@ -19,6 +18,8 @@ Group = Literal[
     "plan",
 ]
 Mark = Literal["ok", "note", "unfit"]
+UNFIT = 20
+"""The exit code where a row is unfit: that of an unfit host."""
 
 
 class Row(Artifact):
@@ -58,14 +59,9 @@ def unfit(group: Group, what: str, message: str, remedy: str) -> Row:
     return _row(group, what, "unfit", message, remedy)
 
 
-def refused(group: Group, what: str, error: FactoryError) -> Row:
-    """Return the row that says why a thing could not be used."""
-    return unfit(group, what, str(error), error.hint)
-
-
 def exit_code_of(rows: Iterable[Row]) -> int:
     """Return 20 where a row is unfit, else 0."""
-    return 0 if all(row.is_fit for row in rows) else UnfitHost.exit_code
+    return 0 if all(row.is_fit for row in rows) else UNFIT
 
 
 def doctor_answer(command: str, rows: tuple[Row, ...], fixed: tuple[str, ...]) -> DoctorAnswer:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jsonschema
 
-from tools.codex.factory.domain.fitness import Group, Row, noted, ok, refused, unfit
+from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
 from tools.codex.factory.domain.schema import schemas
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.begin import Request, checkouts_at_once, plan_file
@@ -20,7 +20,7 @@ from tools.codex.factory.repository.discovery import base_of
 from tools.codex.factory.repository.weight import weight
 from tools.codex.factory.stages.confinement import confinement_rows
 from tools.codex.factory.stages.gather import gather
-from tools.codex.factory.stages.preflight import host_rows
+from tools.codex.factory.stages.preflight import host_rows, refused
 from tools.codex.factory.stages.programs import agent_rows, program_rows
 from tools.codex.factory.storage.schema_folder import differing
 from tools.codex.factory.storage.work_root import check_room, on_disk

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.codex.factory.domain.event import RunView, replay
-from tools.codex.factory.domain.fitness import Group, Row, noted, ok, refused, unfit
+from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.standing import Standing
+from tools.codex.factory.stages.preflight import refused
 from tools.codex.factory.storage.ledger import Ledger
 from tools.codex.factory.storage.room import (
     complaint_of_writing,

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from tools.codex.factory.config import CONFIG_FILE, values
-from tools.codex.factory.domain.fitness import Row, noted, ok, refused
+from tools.codex.factory.domain.fitness import Row, noted, ok
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.repository.discovery import Base, UserRepository, base_of
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.kind import Kind, kind_of, submodules_in
 from tools.codex.factory.repository.work_tree import left_out
+from tools.codex.factory.stages.preflight import refused
 
 
 def repository_rows(standing: Standing, ref: str) -> tuple[Row, ...]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.codex.factory.domain.fitness import Row, noted, ok, refused, unfit
+from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.repository.discovery import git_version
 from tools.codex.factory.repository.git import Git
@@ -42,6 +42,11 @@ def host_rows(git: Git | FactoryError, variables: Mapping[str, str], cwd: Path) 
         _text_row(),
         _open_files_row(),
     )
+
+
+def refused(group: Group, what: str, error: FactoryError) -> Row:
+    """Return the row that says why a thing could not be used."""
+    return unfit(group, what, str(error), error.hint)
 
 
 def git_row(git: Git | FactoryError, variables: Mapping[str, str], cwd: Path) -> Row:
