@@ -17,7 +17,7 @@ ROWS = (ok("host", "a"), noted("host", "b", "said", "do"), unfit("host", "c", "s
 
 def test_only_an_unfit_row_makes_the_whole_unfit() -> None:
     for chosen in itertools.product(ROWS, repeat=2):
-        answer = doctor_answer("doctor", chosen, ())
+        answer = doctor_answer("doctor", chosen, (), ())
         is_unfit = ROWS[2] in chosen
         assert exit_code_of(chosen) == answer.exit_code == (20 if is_unfit else 0)
         assert answer.status == ("FAIL" if is_unfit else "OK")

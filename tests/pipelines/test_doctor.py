@@ -15,7 +15,7 @@ from tests.test_promises import fingerprint
 from tests.work import Work, edit_line
 from tools.codex.factory.domain.schema import schemas
 from tools.codex.factory.pipelines.doctor import schema_rows
-from tools.codex.factory.stages.preflight import PACKAGES
+from tools.codex.factory.process.packages import PACKAGES
 
 PROJECT = Path(__file__).parents[2]
 GROUPS = [
@@ -139,6 +139,20 @@ def test_the_packages_that_are_asked_for_are_those_that_the_project_needs() -> N
     needed = [line.strip().strip('",').partition(">")[0] for line in block.splitlines()]
 
     assert sorted(PACKAGES) == sorted(name for name in needed if name)
+
+
+@pytest.mark.parametrize("words", [("doctor",), ("preflight", "--plan", "p.toml")])
+def test_a_package_that_cannot_be_imported_is_named_before_anything_needs_it(
+    factory: Factory, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "broken" / "pathspec").mkdir(parents=True)
+    (tmp_path / "broken" / "pathspec" / "__init__.py").write_text("raise ImportError('half')\n")
+
+    ended = factory.real(*words, env={"PYTHONPATH": f"{tmp_path}/broken:{PROJECT}"})
+
+    assert (ended.exit_code, ended.stdout) == (20, "")
+    assert ended.stderr.startswith("factory: package pathspec cannot be imported: half\n  -> ")
+    assert ended.stderr.endswith("-m pip install --force-reinstall pathspec\n")
 
 
 # -- repository ------------------------------------------------------------------------------------

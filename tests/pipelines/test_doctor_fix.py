@@ -87,6 +87,16 @@ def test_both_roots_are_made(scene: Scene) -> None:
     assert scene.work.repo.git("status", "--porcelain") == b""
 
 
+def test_what_could_not_be_fixed_is_said(scene: Scene) -> None:
+    scene.work.repo.write("tools/codex/runs", "a file")
+
+    ended = scene.work.factory("doctor", "--fix", env={"TMPDIR": str(scene.temporary)})
+
+    assert ended.exit_code == 20
+    assert ended.stderr.startswith(f"note: not fixed: cannot write '{scene.work.runs_root}': ")
+    assert ended.stdout.startswith(f"fixed: made {scene.work.factory.home}/.cache/factory\n")
+
+
 # -- ledger ----------------------------------------------------------------------------------------
 
 
@@ -167,6 +177,15 @@ def test_an_outcome_that_says_whole_is_not_believed_against_the_bundle(kept: Sce
     assert kept.attempts() == ["B", "C"]
 
 
+@pytest.mark.parametrize("name", ["DIFF.patch", "STATUS.json", "LOGS/INDEX.json"])
+def test_work_whose_sealed_bundle_was_damaged_stays(kept: Scene, name: str) -> None:
+    (kept.work.runs_root / "r1" / "A" / name).write_bytes(b"")
+
+    assert kept.fixed() == []
+    assert kept.attempts() == ["A", "B", "C"]
+    assert kept.said("work root")["r1 A"] == "factory ledger-replay --run-id r1"
+
+
 @pytest.mark.parametrize("gone", ["outcome.json", "seal"])
 def test_work_that_is_in_no_bundle_stays(kept: Scene, gone: str) -> None:
     seal = kept.work.runs_root / "r1" / "seals" / "A.json"
@@ -194,7 +213,8 @@ def test_the_attempts_of_a_run_that_is_not_here_stay(kept: Scene) -> None:
 
     assert kept.fixed() == []
     assert kept.attempts() == ["A", "B", "C"]
-    assert set(kept.said("work root").values()) == {"look, then remove it"}
+    (remedy,) = set(kept.said("work root").values())
+    assert remedy.startswith("see whether another runs root has it")
 
 
 def test_an_attempt_that_its_supervisor_holds_stays(kept: Scene) -> None:

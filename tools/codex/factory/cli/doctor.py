@@ -26,14 +26,16 @@ def _add_preflight(parser: argparse.ArgumentParser) -> None:
 
 def run_doctor(call: Call) -> int:
     """Ask whether host, repository and configuration are fit."""
+    _refuse_missing_packages()
     from tools.codex.factory.pipelines.doctor import doctor
 
-    rows, fixed = doctor(_standing(call), fixing=call.arguments.fix)
-    return _answer(call, rows, fixed)
+    rows, tidied = doctor(_standing(call), fixing=call.arguments.fix)
+    return _answer(call, rows, tidied.done, tidied.troubles)
 
 
 def run_preflight(call: Call) -> int:
     """Ask whether one plan could run here."""
+    _refuse_missing_packages()
     from tools.codex.factory.pipelines.begin import Request
     from tools.codex.factory.pipelines.doctor import preflight
 
@@ -43,7 +45,17 @@ def run_preflight(call: Call) -> int:
         run_id=None,
         workers=(),
     )
-    return _answer(call, preflight(_standing(call), request), ())
+    return _answer(call, preflight(_standing(call), request), (), ())
+
+
+def _refuse_missing_packages() -> None:
+    """Raise UnfitHost where a package is missing that even the rows are made with."""
+    from tools.codex.factory.process.packages import PACKAGES, package_version
+
+    # GitPython has a row: it cannot be imported where there is no git, either.
+    for name in PACKAGES:
+        if name != "GitPython":
+            package_version(name)
 
 
 def _standing(call: Call) -> "Standing":
@@ -54,14 +66,18 @@ def _standing(call: Call) -> "Standing":
     )
 
 
-def _answer(call: Call, rows: "tuple[Row, ...]", fixed: tuple[str, ...]) -> int:
+def _answer(
+    call: Call, rows: "tuple[Row, ...]", fixed: tuple[str, ...], notes: tuple[str, ...]
+) -> int:
     from tools.codex.factory.domain.fitness import doctor_answer
     from tools.codex.factory.render.fitness import fitness_tables, sum_of
     from tools.codex.factory.render.text import shown
 
-    answer = doctor_answer(call.arguments.command, rows, fixed)
+    answer = doctor_answer(call.arguments.command, rows, fixed, notes)
     for one in answer.fixed:
         call.screen.say(f"fixed: {shown(one)}")
+    for note in answer.notes:
+        call.screen.progress(f"note: {shown(note)}")
     for table in fitness_tables(rows):
         call.screen.show(table)
         call.screen.say("")

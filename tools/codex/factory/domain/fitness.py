@@ -64,7 +64,9 @@ def exit_code_of(rows: Iterable[Row]) -> int:
     return 0 if all(row.is_fit for row in rows) else UNFIT
 
 
-def doctor_answer(command: str, rows: tuple[Row, ...], fixed: tuple[str, ...]) -> DoctorAnswer:
+def doctor_answer(
+    command: str, rows: tuple[Row, ...], fixed: tuple[str, ...], notes: tuple[str, ...]
+) -> DoctorAnswer:
     """Return the answer of `command`."""
     code = exit_code_of(rows)
     return DoctorAnswer(
@@ -73,6 +75,7 @@ def doctor_answer(command: str, rows: tuple[Row, ...], fixed: tuple[str, ...]) -
         exit_code=code,
         rows=rows,
         fixed=tuple(_text(one) for one in fixed),
+        notes=tuple(_text(one) for one in notes),
     )
 
 

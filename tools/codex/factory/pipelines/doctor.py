@@ -15,7 +15,7 @@ from tools.codex.factory.pipelines.site import check_environment, let_through
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.pipelines.stored import runs_rows, work_rows
 from tools.codex.factory.pipelines.terrain import configuration_rows, repository_rows
-from tools.codex.factory.pipelines.tidy import tidied
+from tools.codex.factory.pipelines.tidy import Tidied, tidied
 from tools.codex.factory.repository.discovery import base_of
 from tools.codex.factory.repository.weight import weight
 from tools.codex.factory.stages.confinement import confinement_rows
@@ -30,9 +30,9 @@ Rows = tuple[Row, ...]
 _REINSTALL = "install factory again"
 
 
-def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, tuple[str, ...]]:
+def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, Tidied]:
     """Return a row for each thing asked, and what was fixed before they were asked."""
-    fixed = tidied(standing) if fixing else ()
+    fixed = tidied(standing) if fixing else Tidied()
     variables = standing.host.variables
     runs = standing.runs_root
     rows = (

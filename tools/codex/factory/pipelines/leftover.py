@@ -27,7 +27,14 @@ _SAID: dict[State, tuple[str, str]] = {
     "waits": ("it waits for who works outside", "factory collect --run-id {run}"),
     "open": ("its work is in no bundle yet", "the command that began it, with --run-id {run}"),
     "partial": ("it was not captured whole: something is there alone", "look, then remove it"),
-    "unknown": ("its run is not in this runs root", "look, then remove it"),
+    "broken": (
+        "captured whole, and its sealed bundle is not what was sealed: this may be the only copy",
+        "factory ledger-replay --run-id {run}",
+    ),
+    "unknown": (
+        "its run is not in this runs root",
+        "see whether another runs root has it; then look, and remove it",
+    ),
     "kept": ("captured whole and sealed; work.keep keeps it", "remove it, or unset work.keep"),
     "done": ("captured whole and sealed; nobody needs it", _FIX),
 }

@@ -1,7 +1,7 @@
 """What runs left in the work root: whose it is, whether it may go, and its removal."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,20 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import WorkerStatus
+from tools.codex.factory.domain.artifact import WorkerStatus, finding_of
 from tools.codex.factory.domain.document import NotStrictJson, parse
+from tools.codex.factory.domain.finding import Code, Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of, run_id
-from tools.codex.factory.domain.order import Outcome
 from tools.codex.factory.errors import FactoryError, RunUnavailable, StorageError
 from tools.codex.factory.executors.local import is_worked_in
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.storage.attempt import Attempt, attempts_in
-from tools.codex.factory.storage.intake import is_sealed
+from tools.codex.factory.storage.intake import is_sealed, sealed
 from tools.codex.factory.storage.lock import holder_of
-from tools.codex.factory.storage.run_directory import MANIFEST, RunDirectory, worker_artifact
+from tools.codex.factory.storage.run_directory import MANIFEST, RunDirectory
 
-State = Literal["busy", "held", "waits", "open", "partial", "unknown", "kept", "done"]
+State = Literal["busy", "held", "waits", "open", "partial", "broken", "unknown", "kept", "done"]
+_ANY_SIZE = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,8 @@ def left_in(folder: Path, runs_root: Path, *, keep: bool) -> tuple[Left, ...]:
 
 def clear_done(
     folder: Path, runs_root: Path, *, keep: bool, remove: Callable[[Path], None]
-) -> tuple[str, ...]:
-    """Remove the attempts that may go, each run held meanwhile; return what was done."""
-    done: list[str] = []
+) -> Iterator[str]:
+    """Remove the attempts that may go, each run held meanwhile; yield what was done."""
     wanted = {one.run for one in left_in(folder, runs_root, keep=keep) if one.state == "done"}
     for place in _folders(folder):
         directory = _run_of(place, runs_root)
@@ -62,12 +62,11 @@ def clear_done(
         with suppress(RunUnavailable), locked(directory):
             for one in _left_of(place, directory, keep=keep):
                 if one.state == "done" and _cleared(one.attempt, remove):
-                    done.append(f"removed {one.attempt.folder}: captured whole and sealed")
+                    yield f"removed {one.attempt.folder}: captured whole and sealed"
         with suppress(OSError):
             place.rmdir()
     with suppress(OSError):
         folder.rmdir()
-    return tuple(done)
 
 
 def _cleared(attempt: Attempt, remove: Callable[[Path], None]) -> bool:
@@ -98,26 +97,27 @@ def _state(directory: RunDirectory, worker: WorkerId, attempt: Attempt, *, keep:
         return "partial"
     if outcome is None or not is_sealed(directory, worker):
         return "waits" if outcome is not None and outcome.waits else "open"
-    if not outcome.is_whole or not _was_sealed_whole(directory, worker, outcome):
+    if not outcome.is_whole or _says_partial(outcome.findings):
         return "partial"
-    return "kept" if keep else "done"
+    state = _sealed_state(directory, worker)
+    return "kept" if state == "done" and keep else state
 
 
-def _was_sealed_whole(directory: RunDirectory, worker: WorkerId, outcome: Outcome) -> bool:
-    """Return whether neither the outcome nor the sealed bundle says that something was left.
-
-    The outcome lies where a worker could have written; the bundle does not.
-    """
-    if any(one.blocks and one.code.startswith("capture.") for one in outcome.findings):
-        return False
+def _sealed_state(directory: RunDirectory, worker: WorkerId) -> State:
+    """Return what the sealed bundle says: the outcome lies where a worker could have written."""
+    raw = sealed(directory, worker, patch_bytes=_ANY_SIZE)
+    if any(one.code is Code.SEAL_BROKEN for one in raw.findings):
+        return "broken"
     try:
-        content = directory.read(worker_artifact(worker, "STATUS.json"))
-        status = parse(WorkerStatus, content)
-    except (FactoryError, FileNotFoundError, NotStrictJson, ValidationError):
-        return False
-    return not any(
-        one.severity == "blocks" and one.code.startswith("capture.") for one in status.findings
-    )
+        status = parse(WorkerStatus, raw.artifacts["STATUS.json"])
+    except (KeyError, NotStrictJson, ValidationError):
+        return "broken"
+    return "partial" if _says_partial(map(finding_of, status.findings)) else "done"
+
+
+def _says_partial(findings: Iterable[Finding]) -> bool:
+    """Return whether a finding says that something was left in the checkout alone."""
+    return any(one.blocks and one.code.startswith("capture.") for one in findings)
 
 
 def _run_of(place: Path, runs_root: Path) -> RunDirectory | None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import RunId
@@ -28,13 +29,27 @@ _SETTLED_SECONDS = 60.0
 Fix = Callable[[Standing], Iterator[str]]
 
 
-def tidied(standing: Standing) -> tuple[str, ...]:
-    """Do what is safe; return what was done, in words. What fails stays, and has its row."""
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """What was done, and what could not be, in words."""
+
+    done: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+
+def tidied(standing: Standing) -> Tidied:
+    """Do what is safe; what fails stays, and keeps nothing else from being done."""
     done: list[str] = []
+    troubles: list[str] = []
     for fix in FIXES:
-        with suppress(FactoryError, OSError):
-            done += fix(standing)
-    return tuple(done)
+        try:
+            for one in fix(standing):
+                done.append(one)
+        except FactoryError as error:
+            troubles.append(f"not fixed: {error}")
+        except OSError as error:
+            troubles.append(f"not fixed: {error.filename}: {error.strerror}")
+    return Tidied(tuple(done), tuple(troubles))
 
 
 def _runs_root_made(standing: Standing) -> Iterator[str]:

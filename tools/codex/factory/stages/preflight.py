@@ -1,7 +1,5 @@
 """Is this host fit: asked by using each thing once."""
 
-import importlib
-import importlib.metadata
 import locale
 import platform
 import resource
@@ -12,17 +10,10 @@ from pathlib import Path
 
 from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
 from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.process.packages import PACKAGES, package_version
 from tools.codex.factory.repository.discovery import git_version
 from tools.codex.factory.repository.git import Git
 
-PACKAGES = {
-    "GitPython": "git",
-    "jsonschema": "jsonschema",
-    "pathspec": "pathspec",
-    "pydantic": "pydantic",
-    "rich": "rich",
-}
-"""What this program is made with, and the name that each is imported by."""
 _OLDEST_PYTHON = (3, 11)
 _FEW_FILES = 1024
 _NO_PROC = "without it a process that leaves its session behind a worker's back is not found"
@@ -32,13 +23,13 @@ def host_rows(git: Git | FactoryError, variables: Mapping[str, str], cwd: Path) 
     """Return a row for each thing that the host must have; `git` may be why it cannot be called."""
     asked = git_row(git, variables, cwd)
     # GitPython cannot be imported where there is no git; that is no fault of its own.
-    packages = {name: PACKAGES[name] for name in PACKAGES if name != "GitPython" or asked.is_fit}
+    packages = [name for name in PACKAGES if name != "GitPython" or asked.is_fit]
     return (
         _platform_row(),
         *_proc_rows(),
         _python_row(),
         asked,
-        *(_package_row(name, module) for name, module in packages.items()),
+        *(_package_row(name) for name in packages),
         _text_row(),
         _open_files_row(),
     )
@@ -83,13 +74,11 @@ def _python_row() -> Row:
     return unfit("host", name, "it is too old", "install Python 3.11 or newer")
 
 
-def _package_row(name: str, module: str) -> Row:
-    hint = f"{sys.executable} -m pip install --force-reinstall {name}"
+def _package_row(name: str) -> Row:
     try:
-        importlib.import_module(module)
-        return ok("host", f"{name} {importlib.metadata.version(name)}")
-    except (ImportError, importlib.metadata.PackageNotFoundError) as error:
-        return unfit("host", name, f"it cannot be imported: {error}", hint)
+        return ok("host", f"{name} {package_version(name)}")
+    except FactoryError as error:
+        return refused("host", name, error)
 
 
 def _text_row() -> Row:
