@@ -175,6 +175,9 @@ def test_no_command_touches_the_repository(
         ("oneshot", "--plan", plan, "--base-ref", "none"),
         ("oneshot", "--plan", str(incoming / "stale.toml")),
         ("oneshot", "--plan", blocked, "--run-id", "r1"),
+        ("doctor",),
+        ("doctor", "--fix"),
+        ("preflight", "--plan", plan),
     ):
         codes.append(factory(*words, env=temporary).exit_code)
         after = fingerprint(lived_in.path)
@@ -184,7 +187,7 @@ def test_no_command_touches_the_repository(
     assert {name: paths for name, paths in changed.items() if paths} == {}
     assert not (tmp_path / "marker").exists()
     assert list((tmp_path / "tmp").iterdir()) == []
-    assert codes == [0, 0, 0, 0, 0, 0, 0, 3, 2, 10, 40]
+    assert codes == [0, 0, 0, 0, 0, 0, 0, 3, 2, 10, 40, 0, 0, 0]
 
 
 def test_a_change_back_to_what_the_repository_held_before_touches_no_object(

@@ -157,6 +157,7 @@ def test_the_default_plan_is_found_from_any_folder(work: Work) -> None:
         (["ledger-replay", "--rebuild"], "answer_ledger_replay"),
         (["schemas"], "answer_schemas"),
         (["config", "show"], "answer_config"),
+        (["doctor"], "answer_doctor"),
         (["bundle-validate"], "answer_run"),
         (["integrate"], "answer_run"),
     ],

@@ -15,12 +15,18 @@ pytestmark = pytest.mark.slow
 
 ALL = {f"FACTORY_REPORT__{form}": "true" for form in ("MARKDOWN", "JUNIT", "SARIF")}
 FILES = {"FINAL_REPORT.md", "CHECKS.junit.xml", "FINDINGS.sarif"}
+
+
+def python(script: str) -> list[str]:
+    return [sys.executable, "-c", script]
+
+
 CHECKS: list[dict[str, Any]] = [
-    {"name": "green", "command": [sys.executable, "-c", "pass"]},
-    {"name": "red & <b>", "command": [sys.executable, "-c", "print('\\x1b[2J<x>'); raise SystemExit(7)"]},
-    {"name": "optional", "command": [sys.executable, "-c", "raise SystemExit(1)"], "required": False},
+    {"name": "green", "command": python("pass")},
+    {"name": "red & <b>", "command": python("print('\\x1b[2J<x>'); raise SystemExit(7)")},
+    {"name": "optional", "command": python("raise SystemExit(1)"), "required": False},
     {"name": "gone", "command": ["no-such-program"], "required": False},
-]  # fmt: skip
+]
 
 
 def integrated(work: Work, **env: str) -> Ended:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools.codex.factory.errors import UnfitHost
-from tools.codex.factory.process.child import Completed, conversation, run
+from tools.codex.factory.process.child import Completed, TookTooLong, asked, conversation, run
 
 ENV = {"PATH": os.environ.get("PATH", os.defpath)}
 ECHO = "import sys\nfor line in sys.stdin: print('heard', line, end='', flush=True)\n"
@@ -96,6 +96,23 @@ def test_a_program_that_may_not_run_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_is_gone_is_not_taken_for_a_missing_program(tmp_path: Path) -> None:
     with pytest.raises(UnfitHost, match=r"the folder '.*gone' is gone"):
         run(("true",), env=ENV, cwd=tmp_path / "gone")
+
+
+def test_a_program_that_is_asked_answers_without_stdin(tmp_path: Path) -> None:
+    done = asked(("sh", "-c", "cat; echo yes; exit 3"), env=ENV, cwd=tmp_path, seconds=60)
+
+    assert done == Completed(3, b"yes\n", b"")
+    with pytest.raises(UnfitHost, match="is not on PATH"):
+        asked(("no-such-program",), env=ENV, cwd=tmp_path, seconds=60)
+
+
+def test_nothing_lives_on_of_a_program_that_does_not_answer(tmp_path: Path) -> None:
+    words = ("sh", "-c", "sleep 60 & echo $! > child; wait")
+
+    with pytest.raises(TookTooLong, match="sh did not end within 1 s"):
+        asked(words, env=ENV, cwd=tmp_path, seconds=1.0)
+
+    assert _ends(int((tmp_path / "child").read_text()))
 
 
 def test_a_conversation_goes_to_and_fro(tmp_path: Path) -> None:

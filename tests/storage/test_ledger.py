@@ -57,6 +57,22 @@ def filled(root: Path, count: int) -> Ledger:
     return ledger
 
 
+@pytest.mark.parametrize("cut", [1, 2, 40])
+def test_how_much_of_a_line_is_torn_is_told_and_nothing_is_touched(
+    tmp_path: Path, cut: int
+) -> None:
+    ledger = ledger_in(tmp_path)
+    nothing = ledger.torn_bytes()
+    ledger.append([event("one"), event("two")])
+    whole = ledger.torn_bytes()
+    content = ledger.file.read_bytes()
+    second = content.index(b"\n") + 1
+    ledger.file.write_bytes(content[: second + cut])
+
+    assert (nothing, whole, ledger.torn_bytes()) == (0, 0, cut)
+    assert ledger.file.read_bytes() == content[: second + cut]
+
+
 def test_an_empty_ledger_has_no_lines(tmp_path: Path) -> None:
     ledger = ledger_in(tmp_path)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tools.codex.factory.errors import RunUnavailable, StorageError
-from tools.codex.factory.storage.lock import LOCK, held
+from tools.codex.factory.storage.flock import is_locked
+from tools.codex.factory.storage.lock import LOCK, held, holder_of
 
 PROJECT = Path(__file__).parents[2]
 HOLDER = """
@@ -126,6 +127,27 @@ def test_the_text_in_the_file_is_never_the_truth(folder: Path, text: bytes) -> N
     (folder / LOCK).write_bytes(b'{"pid": 1, "command": "a lie", "since": "ever"}')
     with held(folder, holder=ME):
         pass
+
+
+def test_who_holds_a_run_is_asked_without_making_anything(folder: Path) -> None:
+    nobody = holder_of(folder)
+    assert list(folder.iterdir()) == []
+    with held(folder, holder=ME):
+        somebody = holder_of(folder)
+
+    assert (nobody, holder_of(folder)) == ("", "")
+    assert somebody.startswith("run 'r1' is held by process ")
+
+
+def test_the_text_of_a_killed_holder_is_not_taken_for_a_holder(folder: Path) -> None:
+    child = holder(folder)
+    alive = holder_of(folder)
+    killed(child)
+
+    assert alive
+    assert (folder / LOCK).read_bytes()
+    assert holder_of(folder) == ""
+    assert not is_locked(folder / LOCK)
 
 
 def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(folder: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from tools.codex.factory.cli.screen import Screen
 from tools.codex.factory.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tools.codex.factory.host import Host
     from tools.codex.factory.pipelines.session import Session
 
@@ -37,27 +39,35 @@ class Call:
 
     def ground(self) -> "Session":
         """Return what the command stands on; the imports behind it are made only here."""
-        from pathlib import Path
-
         from tools.codex.factory.pipelines.session import session
 
         gc.freeze()
         gc.enable()
-        config = self.arguments.config
+        return session(
+            self.host, folder=self.folder(), config_file=self.config_file(), flags=self.flags()
+        )
+
+    def folder(self) -> "Path":
+        """Return where the operator stands."""
+        from pathlib import Path
+
         try:
-            folder = Path(self.arguments.directory).absolute()
+            return Path(self.arguments.directory).absolute()
         except FileNotFoundError:
             raise UsageError("the folder that you stand in is gone", hint="go to another") from None
-        return session(
-            self.host,
-            folder=folder,
-            config_file=folder / config if config is not None else None,
-            flags={
-                "runs.root": self.arguments.runs_root,
-                "work.jobs": _jobs(getattr(self.arguments, "jobs", None)),
-                "work.keep": getattr(self.arguments, "keep", None) or None,
-            },
-        )
+
+    def config_file(self) -> "Path | None":
+        """Return the configuration file that was named, if one was."""
+        config = self.arguments.config
+        return self.folder() / config if config is not None else None
+
+    def flags(self) -> dict[str, object]:
+        """Return the settings of the command line by key; None for what was not given."""
+        return {
+            "runs.root": self.arguments.runs_root,
+            "work.jobs": _jobs(getattr(self.arguments, "jobs", None)),
+            "work.keep": getattr(self.arguments, "keep", None) or None,
+        }
 
 
 def _jobs(text: str | None) -> int | str | None:

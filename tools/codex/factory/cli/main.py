@@ -14,6 +14,7 @@ from tools.codex.factory import __version__
 from tools.codex.factory.cli.command import Call, CliCommand
 from tools.codex.factory.cli.completion import COMPLETION
 from tools.codex.factory.cli.desk import AMEND, PLAN, PUBLISH
+from tools.codex.factory.cli.doctor import DOCTOR, PREFLIGHT
 from tools.codex.factory.cli.init import INIT
 from tools.codex.factory.cli.integration import (
     BUNDLE_VALIDATE,
@@ -51,6 +52,8 @@ COMMANDS: dict[str, CliCommand] = {
         SCHEMAS,
         CONFIG,
         COMPLETION,
+        DOCTOR,
+        PREFLIGHT,
     )
 }
 

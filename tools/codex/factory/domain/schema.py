@@ -29,6 +29,7 @@ from tools.codex.factory.domain.artifact import (
 )
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
+from tools.codex.factory.domain.fitness import DoctorAnswer
 from tools.codex.factory.domain.introduction import CompletionAnswer, InitAnswer, OpenAnswer
 from tools.codex.factory.domain.plan import Plan, PlanFile
 
@@ -38,6 +39,7 @@ MODELS: dict[str, type[Artifact]] = {
     "answer_completion": CompletionAnswer,
     "answer_config": ConfigAnswer,
     "answer_init": InitAnswer,
+    "answer_doctor": DoctorAnswer,
     "answer_ledger": LedgerAnswer,
     "answer_ledger_replay": ReplayAnswer,
     "answer_plan": PlanAnswer,

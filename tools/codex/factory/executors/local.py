@@ -222,6 +222,12 @@ def end_workers(attempt: Attempt) -> None:
     end_others(lambda: workers_of(_mark(str(folder)), folder), reap=lambda: None)
 
 
+def is_worked_in(attempt: Attempt) -> bool:
+    """Return whether a process bears the mark of an attempt, or stands in its folder."""
+    folder = attempt.folder
+    return any(not process.is_over for process in workers_of(_mark(str(folder)), folder))
+
+
 def _mark(folder: str) -> bytes:
     return os.fsencode(f"{MARK}={folder}")
 

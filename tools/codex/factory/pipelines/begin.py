@@ -108,7 +108,7 @@ def _roomy(ground: Session, request: Request, file: PlanFile, base: Base) -> Pla
     heavy = weight(ground.git, ground.repository.git_dir, base.commit, on_disk)
     if request.dry_run:
         file = rehearsed(file, heavy.paths, runs_root=ground.runs_root_in_repository)
-    count = checkouts(file, ground.settings.config.work)
+    count = checkouts_at_once(file, ground.settings.config.work)
     if request.run_id is not None and (ground.runs_root / request.run_id / MANIFEST).exists():
         # It goes on: what it needs is there already, or not.
         return file
@@ -116,8 +116,8 @@ def _roomy(ground: Session, request: Request, file: PlanFile, base: Base) -> Pla
     return file
 
 
-def checkouts(file: PlanFile | Plan, work: Work) -> int:
-    """Return how many checkouts there may be at one time."""
+def checkouts_at_once(file: PlanFile | Plan, work: Work) -> int:
+    """Return how many checkouts of a plan are there at a time, at most."""
     kept = sum(entry.source == "external" for entry in file.workers)
     running = sum(entry.source == "command" for entry in file.workers)
     count = kept + (running if work.keep else min(running, work.jobs))
@@ -125,7 +125,7 @@ def checkouts(file: PlanFile | Plan, work: Work) -> int:
 
 
 def plan_file(ground: Session, request: Request) -> tuple[Path, PlanFile]:
-    """Return the folder that the plan lies in, and the plan."""
+    """Return the folder that the plan lies in, and the plan; raise where it is wrong."""
     named = request.plan_file
     if request.dry_run and not named and not (ground.repository.work_tree / DEFAULT_PLAN).exists():
         return ground.folder, _limited(built_in_plan(), request.workers)

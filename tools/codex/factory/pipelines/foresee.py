@@ -6,7 +6,7 @@ from tools.codex.factory.domain.answer import Cost, PlannedWorker
 from tools.codex.factory.domain.forecast import Forecast, forecast
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, seconds
 from tools.codex.factory.domain.settings import Config
-from tools.codex.factory.pipelines.begin import Request, checkouts, plan_file, planned
+from tools.codex.factory.pipelines.begin import Request, checkouts_at_once, plan_file, planned
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import Base, base_of
 from tools.codex.factory.repository.weight import Weight, weight
@@ -62,7 +62,7 @@ def _cost(plan: Plan, heavy: Weight, config: Config) -> Cost:
         + len(plan.integration.setup) * seconds(work.setup_timeout)
         for check in plan.checks
     ]
-    count = checkouts(plan, work)
+    count = checkouts_at_once(plan, work)
     return Cost(
         checkouts=count,
         bytes=count * heavy.size,

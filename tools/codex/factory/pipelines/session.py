@@ -54,11 +54,7 @@ def session(
         environment=host.variables,
         flags=flags,
     )
-    root = Path(settings.config.runs.root)
-    # A root given on the command line is meant from where the operator stands.
-    from_here = settings.provenance["runs.root"] == "command line"
-    start = folder if from_here else repository.work_tree
-    runs_root = _runs_root(start / root, repository)
+    runs_root = runs_root_of(settings, repository, folder=folder)
     return Session(
         host=host,
         git=git,
@@ -68,6 +64,14 @@ def session(
         folder=folder,
         runs_root=runs_root,
     )
+
+
+def runs_root_of(settings: Settings, repository: UserRepository, *, folder: Path) -> Path:
+    """Return where the runs of a repository lie; raise ConfigurationError where they may not."""
+    # A root given on the command line is meant from where the operator stands.
+    from_here = settings.provenance["runs.root"] == "command line"
+    start = folder if from_here else repository.work_tree
+    return _runs_root(start / settings.config.runs.root, repository)
 
 
 def _runs_root(root: Path, repository: UserRepository) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tools.codex.factory.config import Settings
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.errors import ConfigurationError
 from tools.codex.factory.executors import rehearsal
@@ -28,16 +29,32 @@ def root_of(ground: Session) -> Path:
 
 def work_root_of(ground: Session) -> Path:
     """Return the work root, made or not; raise ConfigurationError where it may not lie there."""
-    settings = ground.settings
+    return root_named(
+        ground.settings,
+        ground.host.variables,
+        folder=ground.folder,
+        work_tree=ground.repository.work_tree,
+        runs_root=ground.runs_root,
+    )
+
+
+def root_named(
+    settings: Settings,
+    variables: Mapping[str, str],
+    *,
+    folder: Path,
+    work_tree: Path,
+    runs_root: Path | None,
+) -> Path:
+    """Return where the work root is to be; raise ConfigurationError where it may not lie there."""
     from_here = settings.provenance["work.root"] == "command line"
-    variables = ground.host.variables
     root = work_root(
         settings.config.work.root,
         cache=variables.get("XDG_CACHE_HOME"),
         home=variables.get("HOME"),
-        start=ground.folder if from_here else ground.repository.work_tree,
+        start=folder if from_here else work_tree,
     )
-    if ground.runs_root == root or ground.runs_root in root.parents:
+    if runs_root is not None and (runs_root == root or runs_root in root.parents):
         raise ConfigurationError(
             f"work.root = {str(root)!r} lies in the runs root", hint="name a folder of its own"
         )
@@ -68,7 +85,7 @@ def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
                 folder=folder,
                 place=place,
                 work=work,
-                environment=_let_through(ground.host.variables, work.environment),
+                environment=let_through(ground.host.variables, work.environment),
                 rehearsing=built_in if run.manifest.rehearsal else (),
                 shallow=shallow_of(ground.git, ground.repository),
             )
@@ -81,7 +98,7 @@ def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
 
 def check_environment(ground: Session) -> dict[str, str]:
     """Return what a check gets of the operator's environment: no folder of their work trees."""
-    found = _let_through(ground.host.variables, ground.settings.config.checks.environment)
+    found = let_through(ground.host.variables, ground.settings.config.checks.environment)
     if "PATH" in found:
         tops = work_trees(ground.git, ground.repository)
         kept = [one for one in found["PATH"].split(os.pathsep) if one and not _below(one, tops)]
@@ -89,7 +106,8 @@ def check_environment(ground: Session) -> dict[str, str]:
     return found
 
 
-def _let_through(variables: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+def let_through(variables: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    """Return those of the operator's variables that an allow-list names."""
     return {name: variables[name] for name in names if name in variables}
 
 

@@ -91,6 +91,34 @@ def run(
     return Completed(done.returncode, done.stdout, done.stderr)
 
 
+def asked(argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, seconds: float) -> Completed:
+    """Run a program that is not ours, without stdin and in a session of its own, as `run` does.
+
+    Where it takes longer than `seconds` nothing that it started in its session lives on.
+    """
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=nothing,
+            stdout=pipe,
+            stderr=pipe,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _not_started(argv[0], cwd, error) from error
+    with child:
+        try:
+            stdout, stderr = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+            raise TookTooLong(f"{argv[0]} did not end within {seconds:.0f} s") from error
+        return Completed(child.returncode, stdout, stderr)
+
+
 @contextmanager
 def conversation(
     argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, stderr: IO[bytes]

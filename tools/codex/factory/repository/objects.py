@@ -3,18 +3,20 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import git as gitpython
+from typing import TYPE_CHECKING
 
 from tools.codex.factory.domain.identity import ObjectId
 from tools.codex.factory.errors import RepositoryError
 from tools.codex.factory.repository.git import Git
 
+if TYPE_CHECKING:
+    import git as gitpython
+
 
 class Objects:
     """Reads objects of a store and of the stores that it borrows from."""
 
-    def __init__(self, git: Git, store: Path, reader: gitpython.Git) -> None:
+    def __init__(self, git: Git, store: Path, reader: "gitpython.Git") -> None:
         self._git = git
         self._store = store
         self._reader = reader
@@ -82,6 +84,9 @@ def _missing(oid: ObjectId) -> RepositoryError:
 @contextmanager
 def objects_of(git: Git, store: Path) -> Iterator[Objects]:
     """Yield the objects of the bare repository `store`; the git process ends with the block."""
+    # Where there is no git this import fails, and that is said better by whoever asks for git.
+    import git as gitpython
+
     reader = gitpython.Git(str(store))
     reader.update_environment(**git.environment, GIT_DIR=str(store))
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, Outcome, outcome_from
 from tools.codex.factory.errors import StorageError
+from tools.codex.factory.storage.flock import is_locked
 from tools.codex.factory.storage.run_directory import read_regular, storing
 
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
@@ -97,6 +98,10 @@ class Attempt:
             return None
         return handle
 
+    def is_held(self) -> bool:
+        """Return whether a process holds this attempt, without making anything."""
+        return is_locked(self.folder / _LOCK)
+
     def temporary(self) -> Path:
         """Return a new folder for throw-away files, on a short path: sockets have no long ones."""
         made = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX))
@@ -160,6 +165,23 @@ class Attempt:
         remove(self.folder)
         with suppress(OSError):
             self.folder.parent.rmdir()
+
+
+def ownerless(top: Path) -> list[Path]:
+    """Return the folders for throw-away files in `top` whose attempt is gone, sorted.
+
+    Only what is ours by user, name and mark counts.
+    """
+    found = []
+    with suppress(OSError), os.scandir(top) as entries:
+        for entry in entries:
+            if entry.name.startswith(_TEMPORARY_PREFIX) and entry.is_dir(follow_symlinks=False):
+                with suppress(OSError, StorageError):
+                    owner = os.fsdecode(read_regular(Path(entry.path) / _OWNER, limit=1 << 16))
+                    mine = entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+                    if mine and os.path.isabs(owner) and not os.path.lexists(owner):
+                        found.append(Path(entry.path))
+    return sorted(found)
 
 
 def attempts_in(folder: Path) -> dict[int, Attempt]:

@@ -58,6 +58,18 @@ class Ledger:
             _write_whole(handle, bytes(out))
             return lines[len(torn) :]
 
+    def torn_bytes(self) -> int:
+        """Return how many bytes the last line has that was begun and not ended; 0 for none."""
+        try:
+            handle = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            size = os.fstat(handle).st_size
+            return size - _line_start(handle, size)
+        finally:
+            os.close(handle)
+
     def head(self) -> LedgerHead:
         """Return how many lines there are, and the digest of the last."""
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
 from tools.codex.factory.errors import RunUnavailable, StorageError
+from tools.codex.factory.storage.flock import is_locked
 
 LOCK = ".lock"
 
@@ -33,6 +34,17 @@ def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
         # Closing is not enough: a child between fork and exec still has the open file.
         fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
+
+
+def holder_of(folder: Path) -> str:
+    """Return who holds the run in `folder`, in words; "" where nobody does. Makes nothing."""
+    path = folder / LOCK
+    try:
+        said = path.read_bytes()[:4096]
+    except OSError:
+        return ""
+    # Let go, the file is empty: then it is not tried, so that nobody finds it busy by us.
+    return str(_busy(folder.name, said)) if said and is_locked(path) else ""
 
 
 def _opened(folder: Path) -> int:

@@ -9,10 +9,11 @@ from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable
 from tools.codex.factory.storage.run_directory import storing
 
-_IGNORE = (
+_CONTENT = (
     "# Written by factory: a run never shows in `git status`, save what is under record/.\n"
     "/*\n!/*/\n/*/*\n!/*/record/\n"
 )
+IGNORE = ".gitignore"
 
 
 def make_runs_root(root: Path) -> None:
@@ -21,7 +22,7 @@ def make_runs_root(root: Path) -> None:
     A .gitignore that is there stays as it is. Raises ConfigurationError for a folder that holds
     files of another kind: ours would hide them.
     """
-    ignore = root / ".gitignore"
+    ignore = root / IGNORE
     with storing(str(root)):
         root.mkdir(parents=True, exist_ok=True)
         if ignore.exists():
@@ -30,19 +31,27 @@ def make_runs_root(root: Path) -> None:
         with tempfile.NamedTemporaryFile(
             "w", prefix=".gitignore-", dir=root, delete=False, encoding="ascii"
         ) as file:
-            file.write(_IGNORE)
+            file.write(_CONTENT)
         Path(file.name).chmod(0o644)
         Path(file.name).rename(ignore)
 
 
-def _refuse_foreign(root: Path) -> None:
+def foreign_in(root: Path) -> str:
+    """Return a file that keeps `root` from becoming a runs root; "" where there is none."""
+    if (root / IGNORE).exists():
+        return ""
     names = {path.name for path in root.iterdir() if not path.is_dir()}
     foreign = sorted(
         name for name in names if not name.startswith(("factory_ledger", ".gitignore-"))
     )
+    return foreign[0] if foreign else ""
+
+
+def _refuse_foreign(root: Path) -> None:
+    foreign = foreign_in(root)
     if foreign:
         raise ConfigurationError(
-            f"runs.root = {str(root)!r} holds {foreign[0]!r}, which is no run",
+            f"runs.root = {str(root)!r} holds {foreign!r}, which is no run",
             hint="name a folder of its own, like tools/codex/runs",
         )
 

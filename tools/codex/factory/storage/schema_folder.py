@@ -18,3 +18,15 @@ def export(folder: Path, documents: Mapping[str, dict[str, Any]]) -> None:
         raise UsageError(
             f"cannot write schemas to {str(folder)!r}: {error.strerror}", hint="name another folder"
         ) from error
+
+
+def differing(folder: Path, documents: Mapping[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Return the name of each document that does not lie in `folder` as `export` writes it."""
+
+    def lies(name: str) -> bool:
+        try:
+            return (folder / name).read_bytes() == canonical(documents[name])
+        except OSError:
+            return False
+
+    return tuple(name for name in documents if not lies(name))

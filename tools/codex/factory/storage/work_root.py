@@ -46,8 +46,12 @@ def run_folder(root: Path, git_dir: Path, run: RunId, manifest: Digest) -> Path:
     Two repositories never share a folder, nor do two runs of one name: the manifest tells them
     apart.
     """
-    digest = digest_of(os.fsencode(git_dir.resolve()))[:_DIGEST_LENGTH]
-    return root / digest / f"{run}.{manifest[:_DIGEST_LENGTH]}"
+    return repository_folder(root, git_dir) / f"{run}.{manifest[:_DIGEST_LENGTH]}"
+
+
+def repository_folder(root: Path, git_dir: Path) -> Path:
+    """Return where the checkouts of all runs of a repository lie."""
+    return root / digest_of(os.fsencode(git_dir.resolve()))[:_DIGEST_LENGTH]
 
 
 def make_work_root(root: Path) -> None:

@@ -1,0 +1,140 @@
+"""What runs left behind, as rows: each with what becomes of it, and what the operator can do."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.codex.factory.domain.event import RunView
+from tools.codex.factory.domain.fitness import Row, noted, ok
+from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.pipelines.stale import Left, State, left_in
+from tools.codex.factory.pipelines.standing import Standing
+from tools.codex.factory.pipelines.stored import temporary_folder, views_of
+from tools.codex.factory.repository.discovery import UserRepository
+from tools.codex.factory.storage.attempt import ownerless
+from tools.codex.factory.storage.half_begun import foreign_folders, half_begun
+from tools.codex.factory.storage.ledger import Ledger
+from tools.codex.factory.storage.lock import holder_of
+from tools.codex.factory.storage.run_directory import MANIFEST
+from tools.codex.factory.storage.runs_root import runs_in
+from tools.codex.factory.storage.work_root import repository_folder
+from tools.codex.factory.wiring import clock
+
+_MOST_NAMED = 10
+_FIX = "factory doctor --fix removes it"
+_SAID: dict[State, tuple[str, str]] = {
+    "busy": ("a factory holds its run", ""),
+    "held": ("a supervisor or another process still works in it", "wait until it ends, or end it"),
+    "waits": ("it waits for who works outside", "factory collect --run-id {run}"),
+    "open": ("its work is in no bundle yet", "the command that began it, with --run-id {run}"),
+    "partial": ("it was not captured whole: something is there alone", "look, then remove it"),
+    "broken": (
+        "captured whole, and its sealed bundle is not what was sealed: this may be the only copy",
+        "factory ledger-replay --run-id {run}",
+    ),
+    "unknown": (
+        "its run is not in this runs root",
+        "see whether another runs root has it; then look, and remove it",
+    ),
+    "kept": ("captured whole and sealed; work.keep keeps it", "remove it, or unset work.keep"),
+    "done": ("captured whole and sealed; nobody needs it", _FIX),
+}
+
+
+def left_rows(standing: Standing) -> tuple[Row, ...]:
+    """Return rows about what lies in the work root and in TMPDIR."""
+    rows = [
+        noted("work root", f"{one.run} {one.worker}", f"{_at(one)}: {said}", hint.format(run=run))
+        for one in left(standing)
+        for (said, hint), run in ((_SAID[one.state], one.run),)
+    ]
+    top = temporary_folder(standing)
+    names = [path.name for path in ownerless(top)]
+    said = f"of attempts that are gone, in {top}: {_few(names)}"
+    rows += [noted("work root", "throw-away files", said, _FIX)] if names else []
+    return tuple(rows) or (ok("work root", "stale work", "none"),)
+
+
+def left(standing: Standing) -> tuple[Left, ...]:
+    """Return every attempt of this repository that lies in the work root."""
+    places = left_places(standing)
+    keep = standing.settings.config.work.keep
+    return left_in(*places, keep=keep) if places is not None else ()
+
+
+def left_places(standing: Standing) -> tuple[Path, Path] | None:
+    """Return where the attempts of this repository lie, and its runs; None where none can."""
+    root, repository, runs = standing.work_root, standing.repository, standing.runs_root
+    if isinstance(root, Path) and isinstance(repository, UserRepository) and isinstance(runs, Path):
+        return repository_folder(root, repository.git_dir), runs
+    return None
+
+
+def run_rows(root: Path) -> tuple[Row, ...]:
+    """Return rows about the runs in the runs root: held, open, unknown, gone, half begun."""
+    if not root.is_dir():
+        return ()
+    views = _views(root)
+    names = [name for name in runs_in(root) if (root / name / MANIFEST).is_file()]
+    rows = [
+        *_held_rows(root, names),
+        *_named(
+            "runs that have no end",
+            _open(root, views or {}, names),
+            "factory integrate --run-id ID, or the command that began one with its --run-id",
+        ),
+        *_named(
+            "runs that the ledger does not know",
+            [name for name in names if views is not None and name not in views],
+            "`factory ledger-replay` verifies each by its seals",
+        ),
+        *_named(
+            "runs that the ledger knows, and that are gone",
+            [name for name in views or () if name not in names],
+            "put their folders back; the ledger stays as it is",
+        ),
+        *_named("folders that are no run", foreign_folders(root), "look, then move them elsewhere"),
+    ]
+    rows += [
+        noted("runs root", f"half begun: {name}", "no manifest was written in it", _FIX)
+        for name in half_begun(root)
+        if not holder_of(root / name)
+    ]
+    return tuple(rows)
+
+
+def _held_rows(root: Path, names: list[str]) -> Iterator[Row]:
+    for name in names:
+        said = holder_of(root / name)
+        if said:
+            yield noted("runs root", f"held: {name}", said, "wait until it ends")
+
+
+def _views(root: Path) -> dict[str, RunView] | None:
+    """Return what the ledger knows of each run; None where it is damaged, which has its own row."""
+    try:
+        return views_of(Ledger(root, clock))[0]
+    except FactoryError:
+        return None
+
+
+def _open(root: Path, views: dict[str, RunView], names: list[str]) -> list[str]:
+    return [
+        name
+        for name in names
+        if name in views and views[name].ended is None and not holder_of(root / name)
+    ]
+
+
+def _named(what: str, names: list[str] | tuple[str, ...], remedy: str) -> Iterator[Row]:
+    if names:
+        yield noted("runs root", what, _few(names), remedy)
+
+
+def _few(names: list[str] | tuple[str, ...]) -> str:
+    beyond = len(names) - _MOST_NAMED
+    more = f" and {beyond} more" if beyond > 0 else ""
+    return f"{len(names)}: {', '.join(names[:_MOST_NAMED])}{more}"
+
+
+def _at(one: Left) -> str:
+    return str(one.attempt.folder)

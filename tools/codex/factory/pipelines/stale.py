@@ -1,0 +1,146 @@
+"""What runs left in the work root: whose it is, whether it may go, and its removal."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from tools.codex.factory.domain.artifact import WorkerStatus, finding_of
+from tools.codex.factory.domain.document import NotStrictJson, parse
+from tools.codex.factory.domain.finding import Code, Finding
+from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of, run_id
+from tools.codex.factory.errors import FactoryError, RunUnavailable, StorageError
+from tools.codex.factory.executors.local import is_worked_in
+from tools.codex.factory.pipelines.pipeline import locked
+from tools.codex.factory.storage.attempt import Attempt, attempts_in
+from tools.codex.factory.storage.intake import is_sealed, sealed
+from tools.codex.factory.storage.lock import holder_of
+from tools.codex.factory.storage.run_directory import MANIFEST, RunDirectory
+
+State = Literal["busy", "held", "waits", "open", "partial", "broken", "unknown", "kept", "done"]
+_ANY_SIZE = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An attempt that lies in the work root. Only what is `done` may go."""
+
+    run: str
+    worker: str
+    attempt: Attempt
+    state: State
+
+
+def left_in(folder: Path, runs_root: Path, *, keep: bool) -> tuple[Left, ...]:
+    """Return every attempt below the folder of a repository; `keep`: captured ones stay."""
+    found: list[Left] = []
+    for place in _folders(folder):
+        directory = _run_of(place, runs_root)
+        if directory is None:
+            run = place.name.rpartition(".")[0]
+            found += [Left(run, w.name, a, "unknown") for w, a in _attempts(place)]
+        elif holder_of(directory.folder):
+            found += [Left(directory.run, w.name, a, "busy") for w, a in _attempts(place)]
+        else:
+            found += _left_of(place, directory, keep=keep)
+    return tuple(found)
+
+
+def clear_done(
+    folder: Path, runs_root: Path, *, keep: bool, remove: Callable[[Path], None]
+) -> Iterator[str]:
+    """Remove the attempts that may go, each run held meanwhile; yield what was done."""
+    wanted = {one.run for one in left_in(folder, runs_root, keep=keep) if one.state == "done"}
+    for place in _folders(folder):
+        directory = _run_of(place, runs_root)
+        if directory is None or directory.run not in wanted:
+            continue
+        with suppress(RunUnavailable), locked(directory):
+            for one in _left_of(place, directory, keep=keep):
+                if one.state == "done" and _cleared(one.attempt, remove):
+                    yield f"removed {one.attempt.folder}: captured whole and sealed"
+        with suppress(OSError):
+            place.rmdir()
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _cleared(attempt: Attempt, remove: Callable[[Path], None]) -> bool:
+    handle = attempt.held()
+    if handle is None:
+        return False
+    try:
+        attempt.clear(remove)
+    finally:
+        os.close(handle)
+    return not attempt.folder.exists()
+
+
+def _left_of(place: Path, directory: RunDirectory, *, keep: bool) -> list[Left]:
+    return [
+        Left(directory.run, w.name, a, _state(directory, WorkerId(w.name), a, keep=keep))
+        for w, a in _attempts(place)
+    ]
+
+
+def _state(directory: RunDirectory, worker: WorkerId, attempt: Attempt, *, keep: bool) -> State:
+    """Return what may become of an attempt of a run that no factory holds."""
+    if attempt.is_held() or is_worked_in(attempt):
+        return "held"
+    try:
+        outcome = attempt.outcome()
+    except StorageError:
+        return "partial"
+    if outcome is None or not is_sealed(directory, worker):
+        return "waits" if outcome is not None and outcome.waits else "open"
+    if not outcome.is_whole or _says_partial(outcome.findings):
+        return "partial"
+    state = _sealed_state(directory, worker)
+    return "kept" if state == "done" and keep else state
+
+
+def _sealed_state(directory: RunDirectory, worker: WorkerId) -> State:
+    """Return what the sealed bundle says: the outcome lies where a worker could have written."""
+    raw = sealed(directory, worker, patch_bytes=_ANY_SIZE)
+    if any(one.code is Code.SEAL_BROKEN for one in raw.findings):
+        return "broken"
+    try:
+        status = parse(WorkerStatus, raw.artifacts["STATUS.json"])
+    except (KeyError, NotStrictJson, ValidationError):
+        return "broken"
+    return "partial" if _says_partial(map(finding_of, status.findings)) else "done"
+
+
+def _says_partial(findings: Iterable[Finding]) -> bool:
+    """Return whether a finding says that something was left in the checkout alone."""
+    return any(one.blocks and one.code.startswith("capture.") for one in findings)
+
+
+def _run_of(place: Path, runs_root: Path) -> RunDirectory | None:
+    """Return the run whose checkouts lie in `place`; None where it is not in this runs root."""
+    name, _, digest = place.name.rpartition(".")
+    try:
+        directory = RunDirectory(runs_root, run_id(name))
+        manifest = digest_of(directory.read(MANIFEST))
+    except (ValueError, FactoryError, FileNotFoundError):
+        return None
+    return directory if digest and manifest.startswith(digest) else None
+
+
+def _attempts(place: Path) -> list[tuple[Path, Attempt]]:
+    """Return every attempt of every worker below the folder of a run."""
+    workers = [one for one in _folders(place) if one.name != INTEGRATOR]
+    return [(one, attempt) for one in workers for attempt in attempts_in(one).values()]
+
+
+def _folders(top: Path) -> list[Path]:
+    try:
+        with os.scandir(top) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [top / name for name in sorted(names)]
