@@ -210,9 +210,11 @@ def _progress(about: Launch, said: Said) -> Event:
         "checkout": EventType.CHECKOUT_MADE,
         "setup": EventType.SETUP_STARTED,
         "work": EventType.WORKER_STARTED,
+        "active": EventType.WORKER_ACTIVE,
     }[said.kind]
     attempt = os.path.basename(said.order.folder)
-    return _event(about, WorkerId(said.order.name), kind, attempt=attempt)
+    event = _event(about, WorkerId(said.order.name), kind, attempt=attempt)
+    return replace(event, file_counts={"log_bytes": said.bytes}) if said.bytes else event
 
 
 def _event(about: Launch, worker: WorkerId, kind: EventType, **details: str) -> Event:
