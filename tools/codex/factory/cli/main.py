@@ -22,6 +22,7 @@ from tools.codex.factory.cli.integration import (
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.screen import LEVELS, Screen
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
+from tools.codex.factory.cli.watch import WATCH
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import Bug, FactoryError, Interrupted, UsageError
 
@@ -33,6 +34,7 @@ COMMANDS: dict[str, CliCommand] = {
         COLLECT,
         BUNDLE_VALIDATE,
         INTEGRATE,
+        WATCH,
         PRINT_REPORT,
         LEDGER,
         LEDGER_REPLAY,

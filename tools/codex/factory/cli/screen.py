@@ -25,10 +25,15 @@ class Screen:
         if not self.json:
             sys.stdout.write(text + "\n")
 
+    def tell(self, text: str) -> None:
+        """Write a line of an answer that goes on, at once."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
     def show(self, renderable: "RenderableType") -> None:
         """Write a table or styled text of the answer, for people."""
         if not self.json:
-            self._console().print(renderable, crop=False)
+            self.console().print(renderable, crop=False)
 
     def document(self, document: "BaseModel") -> None:
         """Write the answer for machines."""
@@ -49,7 +54,8 @@ class Screen:
         if hint:
             sys.stderr.write(f"  -> {hint}\n")
 
-    def _console(self) -> "Console":
+    def console(self) -> "Console":
+        """Return what draws on stdout."""
         from rich.console import Console
 
         terminal = sys.stdout.isatty()

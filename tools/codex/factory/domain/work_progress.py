@@ -64,9 +64,7 @@ class CheckProgress:
     duration_ms: int | None = None
 
 
-def worker_after(
-    worker: WorkerProgress, line: LedgerLine, at: datetime | None
-) -> WorkerProgress:
+def worker_after(worker: WorkerProgress, line: LedgerLine, at: datetime | None) -> WorkerProgress:
     """Return the worker after a line about it, or `worker` itself where the line is not."""
     details, counts = line.details, line.file_counts
     match line.event_type:

@@ -178,7 +178,9 @@ class Local:
             now = time.monotonic()
             if now - running.active >= running.order.active_seconds / 2:
                 running.active = now
-                yield Said(order=running.order, kind="active", bytes=int(max(0, min(count, _MOST_SAID))))
+                yield Said(
+                    order=running.order, kind="active", bytes=int(max(0, min(count, _MOST_SAID)))
+                )
 
     def _outcome(self, running: _Running, digest: Digest) -> Iterator[Said]:
         try:
