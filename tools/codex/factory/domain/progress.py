@@ -48,6 +48,8 @@ class Progress:
     workers: tuple[WorkerProgress, ...] = ()
     checks: tuple[CheckProgress, ...] = ()
     findings: int | None = None
+    blocking: tuple[tuple[str, int], ...] = ()
+    """How many findings block by scope, and by overlap."""
     merged: tuple[int, int] | None = None
     """How many paths of how many bundles were merged."""
     is_proven: bool = False
@@ -138,6 +140,10 @@ def _staged(progress: Progress, line: LedgerLine, at: datetime | None) -> Progre
         case EventType.INTEGRATE_START:
             again = _unreached(progress)
             return replace(again, stage=Stage.INTEGRATE, rests=())
+        case EventType.SCOPE_CHECK | EventType.OVERLAP_CHECK:
+            kind = line.event_type.partition("_")[0].lower()
+            others = tuple(one for one in progress.blocking if one[0] != kind)
+            return replace(progress, blocking=(*others, (kind, counts.get("blocking", 0))))
         case EventType.MERGED:
             merged = (counts.get("paths", 0), counts.get("workers", 0))
             return replace(progress, merged=merged)
@@ -163,7 +169,7 @@ def _unreached(progress: Progress) -> Progress:
     """Return the run as one that is to be merged and checked anew."""
     blank = tuple(CheckProgress(name=check.name) for check in progress.checks)
     open_again = replace(progress, checks=blank, verdict="", rc=None, is_open=True)
-    return replace(open_again, merged=None, is_proven=False)
+    return replace(open_again, merged=None, is_proven=False, blocking=())
 
 
 def _worked(progress: Progress, line: LedgerLine, at: datetime | None) -> Progress:

@@ -156,7 +156,7 @@ def _tail(progress: Progress, ending: Ending | None, size: _Size) -> list[Text]:
     if progress.checks:
         checks = sorted(progress.checks, key=_check_urgency) if most < len(progress.checks) else ()
         rows = [("CHECK", "STATE", "TIME")]
-        rows += [_check_row(check, size) for check in (checks or progress.checks)[:most]]
+        rows += [_check_row(check, size, is_over=ending is not None) for check in (checks or progress.checks)[:most]]
         lines += _table(rows)
         beyond = len(progress.checks) - most
         lines += [Text(f"... and {beyond} more")] if beyond > 0 else []
@@ -177,6 +177,8 @@ def _tail(progress: Progress, ending: Ending | None, size: _Size) -> list[Text]:
 def _sum(progress: Progress) -> str:
     """Return what was found and merged so far."""
     found = "not judged yet" if progress.findings is None else f"{progress.findings} findings"
+    met = [f"{count} of {kind} block" for kind, count in progress.blocking if count]
+    found = ", ".join([found, *met])
     if progress.merged is None:
         return found
     paths, bundles = progress.merged
@@ -184,15 +186,16 @@ def _sum(progress: Progress) -> str:
     return f"{found}, {paths} paths of {bundles} bundles merged{proven}"
 
 
-def _check_row(check: CheckProgress, size: _Size) -> tuple[str, str, str]:
+def _check_row(check: CheckProgress, size: _Size, *, is_over: bool) -> tuple[str, str, str]:
     time = "-"
-    if check.on:
+    if check.on and not is_over:
         time = _span(check.started, size.now)
     elif check.duration_ms is not None:
         time = _seconds(check.duration_ms // 1000)
-    running = f"runs on {check.on}" if check.on else ""
+    running = f"runs on {check.on}" if check.on and not is_over else ""
     state = "; ".join(word for word in (check.result, running) if word)
-    return shown(check.name), shown(state or ("ran" if check.runs else "pending")), time
+    idle = "not run" if is_over else "ran" if check.runs else "pending"
+    return shown(check.name), shown(state or idle), time
 
 
 def _check_urgency(check: CheckProgress) -> tuple[int, str]:
