@@ -13,7 +13,7 @@ from tools.codex.factory.storage.follow import followed_run
 from tools.codex.factory.storage.lock import is_held
 
 _MOST_UNHELD = 3
-"""A run that nobody is seen to hold so many times in a row has no factory any more."""
+"""So often nobody holds a run, and nothing is new, until it is said to have no factory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def sights(ground: Session, name: str | None, *, pause: Callable[[], None]) -> I
             is_seen = is_held(ground.runs_root / run.run)
             fresh += tuple(run.more())
             progress = followed(progress, fresh)
-            unheld = 0 if is_seen else unheld + 1
+            unheld = 0 if is_seen or fresh else unheld + 1
             end = ending(progress, is_held=unheld < _MOST_UNHELD)
             yield Sight(progress, fresh, end)
             if end is not None:

@@ -182,6 +182,7 @@ class _Watch:
                     content = os.read(key.fd, _CHUNK)
                     key.data.add(content)
                     if content:
+                        self._tell(len(content))
                         continue
                 break
         try:

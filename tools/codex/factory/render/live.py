@@ -154,9 +154,10 @@ def _tail(progress: Progress, ending: Ending | None, size: _Size) -> list[Text]:
     most = len(progress.checks) if size.height is None else max(_LEAST_WORKERS, size.height // 5)
     lines = [Text("")]
     if progress.checks:
-        checks = sorted(progress.checks, key=_check_urgency) if most < len(progress.checks) else ()
+        by_urgency = sorted(progress.checks, key=_check_urgency)
+        checks = by_urgency[:most] if most < len(progress.checks) else progress.checks
         rows = [("CHECK", "STATE", "TIME")]
-        rows += [_check_row(check, size, is_over=ending is not None) for check in (checks or progress.checks)[:most]]
+        rows += [_check_row(check, size, is_over=ending is not None) for check in checks]
         lines += _table(rows)
         beyond = len(progress.checks) - most
         lines += [Text(f"... and {beyond} more")] if beyond > 0 else []
