@@ -32,8 +32,10 @@ def event(
 
 def started(workers: str = "A_worker,B_worker", checks: str = '["tests"]') -> Event:
     """Return the begin of a run with these workers and checks."""
-    names = {"worker_ids": workers, "check_names": checks}
-    return event(T.RUN_START, base_commit=BASE, workers=len(workers.split(",")), **names)
+    count = len(workers.split(","))
+    return event(
+        T.RUN_START, base_commit=BASE, workers=count, worker_ids=workers, check_names=checks
+    )
 
 
 def worked(worker: str, *, rc: int = 0, how: str = "exited") -> list[Event]:
