@@ -76,7 +76,7 @@ def test_a_finished_run_is_shown_once_and_ends_by_its_status(work: Work) -> None
         "A_worker passed - - - 1 0 0\n"
         "B_worker blocked - - - 1 1 1\n"
         "\n"
-        "1 findings, 1 of scope block\n"
+        "1 finding, 1 blocking by scope\n"
     )
 
 
@@ -332,6 +332,22 @@ def test_one_terminal_runs_and_another_watches_and_ends_with_the_run(
     assert f"r1  {status}  after" in shown
     assert "RUNNING" not in shown
     assert "\u202e" not in shown
+
+
+def test_a_terminal_shows_colour_unless_it_is_not_wanted(work: Work, terminals: Terminals) -> None:
+    work.patch("A_worker", write_file("src/a.txt", "a\n"), allow=["src/**"])
+    work.oneshot("--run-id", "r1")
+
+    for name, words in (("colour", ["watch"]), ("none", ["watch", "--no-color"])):
+        terminals.start(name, 120, 30, *words)
+        assert comes(lambda name=name: "ended with 0" in terminals.shows(name), 30)  # type: ignore[misc]
+
+    colour, none = (
+        terminals.tmux("capture-pane", "-e", "-p", "-t", name) for name in ("colour", "none")
+    )
+    assert "\x1b[32mPASS\x1b[39m" in colour
+    assert "\x1b" not in none
+    assert terminals.shows("colour") == terminals.shows("none")
 
 
 def test_who_stops_watching_disturbs_nothing_and_a_killed_run_is_seen_as_interrupted(

@@ -177,14 +177,16 @@ def _tail(progress: Progress, ending: Ending | None, size: _Size) -> list[Text]:
 
 def _sum(progress: Progress) -> str:
     """Return what was found and merged so far."""
-    found = "not judged yet" if progress.findings is None else f"{progress.findings} findings"
-    met = [f"{count} of {kind} block" for kind, count in progress.blocking if count]
+    findings = progress.findings
+    found = "not judged yet" if findings is None else _many(findings, "finding")
+    met = [f"{count} blocking by {kind}" for kind, count in progress.blocking if count]
     found = ", ".join([found, *met])
     if progress.merged is None:
         return found
     paths, bundles = progress.merged
     proven = ", proven by git" if progress.is_proven else ""
-    return f"{found}, {paths} paths of {bundles} bundles merged{proven}"
+    merged = f"{_many(paths, 'path')} of {_many(bundles, 'bundle')} merged"
+    return f"{found}, {merged}{proven}"
 
 
 def _check_row(check: CheckProgress, size: _Size, *, is_over: bool) -> tuple[str, str, str]:
@@ -237,6 +239,10 @@ def _fitted(line: Text, width: int) -> Text:
         line.truncate(width - 2)
         line.append("..")
     return line
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _count(number: int | None) -> str:
