@@ -197,6 +197,12 @@ def test_who_only_looks_sees_a_holder_of_another_process_until_it_is_gone(folder
     assert (before, during, is_held(folder)) == (False, True, False)
 
 
+def opened(path: Path) -> list[int]:
+    """Return the handles by which this process has `path` open."""
+    links = Path("/proc/self/fd")
+    return [int(name) for name in os.listdir(links) if (links / name).resolve() == path]
+
+
 def test_a_holder_that_leaves_is_seen_to_have_left_though_a_child_of_it_lives(
     folder: Path,
 ) -> None:
@@ -205,7 +211,7 @@ def test_a_holder_that_leaves_is_seen_to_have_left_though_a_child_of_it_lives(
         child = subprocess.Popen(
             [sys.executable, "-c", "import sys; sys.stdin.read()"],
             stdin=subprocess.PIPE,
-            close_fds=False,
+            pass_fds=opened(folder / LOCK),
         )
 
     assert (during, is_held(folder)) == (True, False)
