@@ -106,6 +106,15 @@ def test_a_frame_never_leaves_its_screen(name: str, width: int, height: int) -> 
     assert [line for line in found if cell_len(line) > width] == []
 
 
+def test_a_worker_whose_factory_was_stopped_is_shown_as_interrupted() -> None:
+    run = progress(started(), *begun("A_worker"), event(T.RUN_END, rc=130, status="FAIL"))
+
+    found = drawn(run, ending(run, is_held=False), 120, 30).splitlines()
+
+    assert found[0] == "run-1  FAIL  after 3s"
+    assert found[5].split()[:2] == ["A_worker", "interrupted"]
+
+
 def test_without_a_height_every_worker_has_its_line() -> None:
     found = drawn(progress(*CROWDED), None, 10_000, None).splitlines()
 

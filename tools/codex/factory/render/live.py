@@ -88,7 +88,7 @@ def _workers(
     progress: Progress, ending: Ending | None, size: _Size, room: int | None
 ) -> list[Text]:
     workers = progress.workers
-    is_left = ending is not None and ending.status == "INTERRUPTED"
+    is_left = ending is not None
     if room is None or len(workers) + 1 <= room:
         return _worker_table(workers, size, is_left=is_left)
     counts = Counter(_state(worker, is_left=is_left) for worker in workers)
