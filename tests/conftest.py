@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[1]
 
 
+Golden = Callable[[str, str], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """What came of a factory command."""
@@ -137,6 +140,24 @@ def _written(stream: io.TextIOWrapper) -> str:
 
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "surrogateescape")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what writes the golden files anew; whoever uses it reads the difference."""
+    parser.addoption("--regold", action="store_true", help="write tests/golden/ anew")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Return what compares a whole text with a file in tests/golden/."""
+
+    def same(name: str, text: str) -> None:
+        path = PROJECT / "tests" / "golden" / name
+        if request.config.getoption("--regold"):
+            path.write_text(text, "utf-8")
+        assert text == path.read_text("utf-8")
+
+    return same
 
 
 def pytest_configure(config: pytest.Config) -> None:

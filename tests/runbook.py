@@ -74,9 +74,13 @@ class Reader:
 
 
 def steady(printed: str) -> str:
-    """Return what was printed without dates and digests; workers side by side end in any order."""
+    """Return what was printed without dates, times and digests, and in an order of its own.
+
+    Workers side by side end in any order.
+    """
     printed = re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]{15}Z", "<date>", printed)
     printed = re.sub(r"\b[0-9a-f]{12}\b", "<digest>", printed)
+    printed = re.sub(r" +\d+s\b *", " <time> ", printed)
     return "\n".join(sorted(printed.splitlines()))
 
 

@@ -174,3 +174,29 @@ def test_an_order_larger_than_a_pipe_arrives(order: Order) -> None:
     said = came_of(a_place(), order(number=2, environment=large))
 
     assert said[-1][2] is not None and said[-1][2].is_good
+
+
+def test_news_that_a_worker_is_active_are_passed_on_with_what_it_said(order: Order) -> None:
+    made = order("sh", "-c", "echo hello", active_seconds=0.0)
+
+    with a_place() as place:
+        place.submit(made)
+        news = [(said.kind, said.bytes) for said in released(place)]
+
+    assert news == [("checkout", 0), ("work", 0), ("active", 6), ("outcome", 0)]
+
+
+def test_whoever_floods_a_supervisors_pipe_is_heard_once(order: Order) -> None:
+    said = [
+        *['{"said": "active", "bytes": 1}'] * 500,
+        *['{"said": "active", "bytes": true}', '{"said": "active", "bytes": "x"}'],
+        *['{"said": "active", "bytes": -5}', '{"said": "active"}', '{"said": ["active"]}'],
+    ]
+    script = f"cat > /dev/null <<'E'\nE\nprintf '%s\\n' {' '.join(map(repr, said))}"
+    made = order(active_seconds=1000.0, captures=False, steps=())
+
+    with a_place("sh", "-c", script) as place:
+        place.submit(made)
+        news = [(one.kind, one.bytes) for one in released(place)]
+
+    assert news == [("active", 1), ("outcome", 0)]

@@ -153,3 +153,15 @@ def test_a_log_folder_that_a_setup_took_away_is_neither_followed_nor_an_error_of
 
     assert said[-1]["said"] == "outcome"
     assert not (Path(made.folder) / "checkout" / "src" / "worker.stdout.log").exists()
+
+
+def test_that_a_step_says_something_is_told_as_often_as_the_order_wants(order: Order) -> None:
+    command = ("sh", "-c", "echo one; echo two >&2; echo three")
+
+    often = said_by(started(order(*command, active_seconds=0.0)))
+    seldom = said_by(started(order(*command, number=2)))
+
+    counts = [int(one["bytes"]) for one in often if one["said"] == "active"]
+    assert counts[-1] == len("one\ntwo\nthree\n")
+    assert counts == sorted(counts)
+    assert [one["said"] for one in seldom] == ["checkout", "work", "outcome"]

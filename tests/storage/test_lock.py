@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.codex.factory.errors import RunUnavailable, StorageError
-from tools.codex.factory.storage.flock import is_locked
-from tools.codex.factory.storage.lock import LOCK, held, holder_of
+from tools.codex.factory.storage.lock import LOCK, held, holder_of, is_held
 
 PROJECT = Path(__file__).parents[2]
 HOLDER = """
@@ -21,6 +20,16 @@ with held(Path(sys.argv[1]), holder={"pid": 4711, "command": "factory x", "since
     sys.stdout.write("held\\n")
     sys.stdout.flush()
     sys.stdin.read()
+"""
+LOOKER = """
+import sys
+from pathlib import Path
+from tools.codex.factory.storage.lock import is_held
+
+sys.stdout.write("looking\\n")
+sys.stdout.flush()
+while True:
+    is_held(Path(sys.argv[1]))
 """
 ME: dict[str, object] = {"pid": 1, "command": "factory y", "since": "now"}
 
@@ -147,7 +156,7 @@ def test_the_text_of_a_killed_holder_is_not_taken_for_a_holder(folder: Path) -> 
     assert alive
     assert (folder / LOCK).read_bytes()
     assert holder_of(folder) == ""
-    assert not is_locked(folder / LOCK)
+    assert not is_held(folder)
 
 
 def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(folder: Path, tmp_path: Path) -> None:
@@ -198,3 +207,69 @@ def test_a_child_of_the_holder_does_not_keep_the_lock(folder: Path) -> None:
     with held(folder, holder=ME):
         pass
     killed(child)
+
+
+def test_who_only_looks_sees_a_holder_of_another_process_until_it_is_gone(folder: Path) -> None:
+    before = is_held(folder)
+    child = holder(folder)
+    during = is_held(folder)
+    killed(child)
+
+    assert (before, during, is_held(folder)) == (False, True, False)
+
+
+def opened(path: Path) -> list[int]:
+    """Return the handles by which this process has `path` open."""
+    links = Path("/proc/self/fd")
+    return [int(name) for name in os.listdir(links) if (links / name).resolve() == path]
+
+
+def test_a_holder_that_leaves_is_seen_to_have_left_though_a_child_of_it_lives(
+    folder: Path,
+) -> None:
+    with held(folder, holder=ME):
+        during = is_held(folder)
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.stdin.read()"],
+            stdin=subprocess.PIPE,
+            pass_fds=opened(folder / LOCK),
+        )
+
+    assert (during, is_held(folder)) == (True, False)
+    killed(child)
+
+
+def test_who_only_looks_writes_nothing_and_never_makes_a_run_busy(folder: Path) -> None:
+    with held(folder, holder=ME):
+        pass
+    state = (folder / LOCK).stat()
+    looker = subprocess.Popen(
+        [sys.executable, "-c", LOOKER, str(folder)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )
+    assert looker.stdout is not None
+    assert looker.stdout.readline() == b"looking\n"
+    looker.stdout.close()
+
+    for _ in range(2000):
+        with held(folder, holder=ME):
+            pass
+
+    assert looker.poll() is None
+    looker.kill()
+    looker.wait()
+    assert (folder / LOCK).stat().st_ino == state.st_ino
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "fifo", "nothing", "no run"])
+def test_what_is_no_lock_is_looked_at_without_harm(folder: Path, kind: str) -> None:
+    make = {
+        "link": lambda: (folder / LOCK).symlink_to("elsewhere"),
+        "folder": lambda: (folder / LOCK).mkdir(),
+        "fifo": lambda: os.mkfifo(folder / LOCK),
+        "no run": folder.rmdir,
+    }
+    make.get(kind, lambda: None)()
+
+    assert is_held(folder) is (kind == "link")

@@ -115,7 +115,7 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
 
 def run_publish(call: Call) -> int:
     """Make one commit of a run's proven tree, on a new branch."""
-    from tools.codex.factory.cli.integration import teller
+    from tools.codex.factory.cli.telling import teller
     from tools.codex.factory.domain.answer import PublishAnswer
     from tools.codex.factory.pipelines.publish import publish
     from tools.codex.factory.render.text import shown

@@ -4,42 +4,13 @@ import argparse
 from typing import TYPE_CHECKING, Literal
 
 from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
+from tools.codex.factory.cli.telling import teller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tools.codex.factory.domain.event import Event
     from tools.codex.factory.domain.evidence import IntegratorStatus
     from tools.codex.factory.pipelines.begin import Request
     from tools.codex.factory.pipelines.oneshot import Launched
     from tools.codex.factory.pipelines.session import Session
-
-_STAGE_EVENTS = {
-    "RUN_START": "run {run} on base {base_commit}",
-    "RUN_CONTINUED": "run {run} continues on base {base_commit}",
-    "CHECKOUT_MADE": "{actor}: checkout made",
-    "WORKER_STARTED": "{actor}: started (attempt {attempt})",
-    "WORKER_ENDED": "{actor}: {how}",
-    "ATTEMPT_KEPT": "{actor}: attempt {attempt} is kept; another follows",
-    "WORKER_WAITING": "{actor}: waits in {at} {why}",
-    "CHECKOUT_KEPT": "{actor}: its checkout is kept: {at}",
-    "LAUNCH_END": "launch ends",
-    "VALIDATE_END": "bundles judged: {status}",
-    "MERGED": "{paths} paths of {workers} bundles merged",
-    "PROVED": "git reaches the same tree",
-    "CHECK_STARTED": "check {check} runs on {on}",
-    "CHECKED": "check {check}: {result}",
-}
-_HOW = {
-    "exited": "ended; its work is captured",
-    "signalled": "ended by a signal; its work is captured",
-    "timed_out": "ran longer than it may, and was ended; its work is captured",
-    "idle": "said nothing for longer than it may, and was ended; its work is captured",
-    "stopped": "stopped with the factory; its work is captured",
-    "lost": "lost with its supervisor; what is left of its work is captured",
-    "not_started": "was not started",
-    "waiting": "its work is collected",
-}
 
 
 def _add_launch(parser: argparse.ArgumentParser) -> None:
@@ -231,25 +202,6 @@ def _answer(
     answer = run_answer(call.arguments.command, status, quoted(str(report)))
     call.screen.document(answer.model_copy(update={"notes": notes}))
     return status.exit_code
-
-
-def teller(call: Call) -> "Callable[[Event], None]":
-    """Return what tells the operator of events: stages at level info, all at level debug."""
-    from tools.codex.factory.render.text import shown
-
-    def tell(event: "Event") -> None:
-        said = {**event.details, **event.file_counts, "run": event.run_id, "actor": event.actor}
-        words = _STAGE_EVENTS.get(event.event_type)
-        if words is not None:
-            said["how"] = _HOW.get(str(said.get("how")), str(said.get("how")))
-            said["result"] = str(said.get("result")).replace("_", " ")
-            call.screen.progress(shown(words.format(**said)))
-        else:
-            code = "-" if event.rc is None else event.rc
-            line = f"{event.event_type} {event.actor} {code}"
-            call.screen.progress(shown(line), level="debug")
-
-    return tell
 
 
 def _tell_notes(call: Call, notes: tuple[str, ...]) -> None:

@@ -28,6 +28,7 @@ from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.runs import RUNS
 from tools.codex.factory.cli.screen import LEVELS, Screen
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
+from tools.codex.factory.cli.watch import WATCH
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import Bug, FactoryError, Interrupted, UsageError
 
@@ -42,6 +43,7 @@ COMMANDS: dict[str, CliCommand] = {
         INTEGRATE,
         AMEND,
         PUBLISH,
+        WATCH,
         PRINT_REPORT,
         OPEN_REPORT,
         OPEN_RUN,

@@ -36,12 +36,17 @@ class Screen:
         if not self.json:
             sys.stdout.write(shown_lines(text) + "\n")
 
+    def tell(self, text: str) -> None:
+        """Write a line of an answer that goes on, at once."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
     def show(self, renderable: "RenderableType") -> None:
         """Write a table or styled text of the answer, for people."""
         if not self.json:
             from tools.codex.factory.render.plain import Plain
 
-            self._console().print(Plain(renderable), crop=False)
+            self.console().print(Plain(renderable), crop=False)
 
     def document(self, document: "BaseModel") -> None:
         """Write the answer for machines."""
@@ -62,7 +67,8 @@ class Screen:
         if hint:
             sys.stderr.write(f"  -> {shown(hint)}\n")
 
-    def _console(self) -> "Console":
+    def console(self) -> "Console":
+        """Return what draws on stdout."""
         from rich.console import Console
 
         terminal = sys.stdout.isatty()

@@ -126,8 +126,12 @@ def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[Ledg
         details=dict(event.details),
         prev=prev,
     )
-    text = json.dumps(line.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return line, text.encode("ascii") + b"\n"
+    return line, text_of(line).encode("ascii") + b"\n"
+
+
+def text_of(line: LedgerLine) -> str:
+    """Return a line as the ledger holds it, without its newline."""
+    return json.dumps(line.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def next_moment(now: datetime, last: str | None) -> datetime:

@@ -53,6 +53,8 @@ class WorkOrder:
     ignore: tuple[str, ...]
     limits: PatchLimits
     is_lost: bool = False
+    active_seconds: float = 30.0
+    """What it says is told of at most once in this time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

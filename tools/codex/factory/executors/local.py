@@ -1,6 +1,7 @@
 """Orders carried out on this host, so many at a time; outcomes as they end."""
 
 import json
+import math
 import os
 import selectors
 import time
@@ -31,15 +32,20 @@ MARK = "FACTORY_ATTEMPT"
 _STEPS = ("checkout", "setup", "work")
 _LEAST_BYTES = 1 << 20
 _WAIT_SECONDS = 0.1
+_MOST_SAID = 1 << 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """News of an order: its checkout made, a step of it begun, or its outcome."""
+    """News of an order: its checkout made, a step of it begun or saying something, its outcome.
+
+    `bytes` is how much its steps have said, where that is the news.
+    """
 
     order: WorkOrder
-    kind: Literal["checkout", "setup", "work", "outcome"]
+    kind: Literal["checkout", "setup", "work", "active", "outcome"]
     step: str = ""
+    bytes: int = 0
     outcome: Outcome | None = None
 
 
@@ -49,6 +55,8 @@ class _Running:
     child: Attended
     settled: bool = False
     """Whether its outcome was heard: it waits to be told what becomes of the attempt."""
+    active: float = -math.inf
+    """When it was last told that its steps say something."""
 
 
 class Local:
@@ -165,6 +173,14 @@ class Local:
             yield from self._outcome(running, Digest(str(digest)))
         elif kind in _STEPS:
             yield Said(order=running.order, kind=kind, step=str(step))
+        elif kind == "active" and isinstance(count := said.get("bytes"), int):
+            # A supervisor says it seldom; whoever else can write to its pipe gets no further.
+            now = time.monotonic()
+            if now - running.active >= running.order.active_seconds / 2:
+                running.active = now
+                yield Said(
+                    order=running.order, kind="active", bytes=int(max(0, min(count, _MOST_SAID)))
+                )
 
     def _outcome(self, running: _Running, digest: Digest) -> Iterator[Said]:
         try:

@@ -72,6 +72,7 @@ class _Run:
         self._logs: list[Log] = []
         self._findings: list[Finding] = []
         self._was_captured = False
+        self._activity = _Activity(order.active_seconds)
 
     def carried_out(self) -> tuple[Outcome, Captured]:
         """Make the checkout, run the steps, capture."""
@@ -141,6 +142,7 @@ class _Run:
             ),
             logs=(folder / names[0], folder / names[1]),
             lifeline=self._lifeline,
+            heard=self._activity.heard,
         )
         for name, role, truncated in zip(names, ("stdout", "stderr"), done.truncated, strict=True):
             self._logs.append(Log(name=name, role=f"{step.name} {role}", truncated=truncated))
@@ -226,6 +228,22 @@ class _Run:
 
     def _add(self, code: Code, what: str, message: str, hint: str) -> None:
         self._findings.append(blocking(code, f"{self._order.name}: {what}", message, hint))
+
+
+class _Activity:
+    """That the steps of an order say something, told at most once in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._told = time.monotonic()
+        self._bytes = 0
+
+    def heard(self, count: int) -> None:
+        """Count what was said; say so where it is time."""
+        self._bytes += count
+        if time.monotonic() - self._told >= self._seconds:
+            self._told = time.monotonic()
+            _say("active", bytes=self._bytes)
 
 
 def _ended(step: Step, done: Watched) -> StepEnded:

@@ -1,8 +1,9 @@
 """How a run begins: the plan read, the base and the sources pinned, the folder claimed."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.codex.factory.domain.artifact import Manifest
@@ -199,7 +200,8 @@ def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Even
     workers = len(run.plan.workers)
     if new or view is None or not view.begun:
         hashes = {name: digest_of(run.directory.read(name)) for name in (MANIFEST, PLAN)}
-        yield run_event(run, EventType.RUN_START, hashes=hashes, workers=workers)
+        start = run_event(run, EventType.RUN_START, hashes=hashes, workers=workers)
+        yield replace(start, details={**start.details, **named_in(run.plan)})
     else:
         yield run_event(run, EventType.RUN_CONTINUED, workers=workers)
     seals = view.seals if view is not None else {}
@@ -207,6 +209,15 @@ def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Even
         worker = WorkerId(entry.id)
         if worker not in seals and is_sealed(run.directory, worker):
             yield sealed_event(run.directory, worker)
+
+
+def named_in(plan: Plan) -> dict[str, str]:
+    """Return what an event says of a plan: names of workers, and of checks, which hold anything."""
+    checks = [check.name for check in plan.checks]
+    return {
+        "worker_ids": ",".join(entry.id for entry in plan.workers),
+        "check_names": json.dumps(checks, ensure_ascii=True),
+    }
 
 
 def _refuse_foreign(directory: RunDirectory) -> None:

@@ -16,7 +16,7 @@ def events(ground: Session, name: str | None, limit: int) -> tuple[LedgerLine, .
     chosen = (line for line in ground.ledger.recent() if wanted in (None, line.run_id))
     found = list(itertools.islice(chosen, limit))
     if wanted is not None and not found:
-        raise _unknown(ground, wanted)
+        raise unknown_run(ground, wanted)
     return tuple(sorted(found, key=lambda line: (line.ts_utc, line.event_type)))
 
 
@@ -48,7 +48,7 @@ def views(ground: Session, name: str | None, limit: int) -> tuple[RunView, ...]:
         if begun == (1 if wanted is not None else limit):
             break
     if wanted is not None and not lines:
-        raise _unknown(ground, wanted)
+        raise unknown_run(ground, wanted)
     return tuple(replay(reversed(lines)).values())
 
 
@@ -64,6 +64,7 @@ def passed_in(ground: Session, run: str, key: str) -> bool:
     return False
 
 
-def _unknown(ground: Session, run: str) -> RunUnavailable:
+def unknown_run(ground: Session, run: str) -> RunUnavailable:
+    """Return that the ledger has no such run; its hint names the nearest."""
     known = {line.run_id for line in itertools.islice(ground.ledger.recent(), 5000)} - {""}
     return RunUnavailable(f"the ledger has no run {run!r}", hint=did_you_mean(run, known))

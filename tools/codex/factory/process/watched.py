@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +59,12 @@ def watched(
     limits: Limits,
     logs: tuple[Path, Path],
     lifeline: Lifeline,
+    heard: Callable[[int], None],
 ) -> Watched:
     """Run `argv` without stdin, in a session of its own, and return how it ended.
 
-    `logs` are the files for stdout and stderr. However it ends, nothing that it started lives on,
+    `logs` are the files for stdout and stderr; `heard` is told how many bytes it said, each time.
+    However it ends, nothing that it started lives on,
     also what daemonised: whoever calls has adopted orphans, and has no other child.
     """
     begun = time.monotonic()
@@ -72,7 +74,7 @@ def watched(
             child = _started(argv, env, cwd)
         except OSError as error:
             return _not_started(argv[0], env, cwd, error)
-        watch = _Watch(child, limits, lifeline, stdout, stderr)
+        watch = _Watch(child, limits, lifeline, (stdout, stderr), heard)
         how = watch.until_it_ends(begun)
         survivors = watch.end(how)
         code = child.returncode
@@ -98,18 +100,19 @@ class _Watch:
         child: "subprocess.Popen[bytes]",
         limits: Limits,
         lifeline: Lifeline,
-        stdout: CappedLog,
-        stderr: CappedLog,
+        logs: tuple[CappedLog, CappedLog],
+        tell: Callable[[int], None],
     ) -> None:
         self._child = child
         self._limits = limits
         self._lifeline = lifeline
         self._selector = selectors.DefaultSelector()
+        self._tell = tell
         self._heard = time.monotonic()
         self._pid_handle = _pid_handle(child.pid)
         assert child.stdout is not None and child.stderr is not None
         self._pipes = (child.stdout, child.stderr)
-        for pipe, log in zip(self._pipes, (stdout, stderr), strict=True):
+        for pipe, log in zip(self._pipes, logs, strict=True):
             os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, selectors.EVENT_READ, log)
         for handle in lifeline.handles:
@@ -162,7 +165,9 @@ class _Watch:
                 content = os.read(key.fd, _CHUNK)
                 key.data.add(content)
                 self._heard = time.monotonic()
-                if not content:
+                if content:
+                    self._tell(len(content))
+                else:
                     self._selector.unregister(key.fileobj)
 
     def _drain_and_reap(self) -> bool:
@@ -177,6 +182,7 @@ class _Watch:
                     content = os.read(key.fd, _CHUNK)
                     key.data.add(content)
                     if content:
+                        self._tell(len(content))
                         continue
                 break
         try:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from tools.codex.factory.domain.artifact import WorkerStatus
+from tools.codex.factory.domain.artifact import FilesChanged, WorkerStatus
 from tools.codex.factory.domain.document import parse
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.finding import Code
@@ -134,7 +134,9 @@ def _settle(
     outcome = _as_known(outcome, about.known.pop(worker, None))
     files = attempt_files(about, entry, attempt, outcome, number)
     ended = _event(about, worker, EventType.WORKER_ENDED, how=outcome.how, attempt=str(number))
-    about.record(replace(ended, rc=outcome.exit_code, duration_ms=outcome.milliseconds))
+    counts = {"changes": len(parse(FilesChanged, files["FILES_CHANGED.json"]).changes)}
+    ended = replace(ended, file_counts=counts, duration_ms=outcome.milliseconds)
+    about.record(replace(ended, rc=outcome.exit_code))
     failed = not outcome.is_good and not entry.external
     again = not outcome.is_own and about.disturbed[worker] <= _MOST_DISTURBED
     if again or (outcome.is_own and failed and _failures(about, entry) < entry.retries):
@@ -210,9 +212,11 @@ def _progress(about: Launch, said: Said) -> Event:
         "checkout": EventType.CHECKOUT_MADE,
         "setup": EventType.SETUP_STARTED,
         "work": EventType.WORKER_STARTED,
+        "active": EventType.WORKER_ACTIVE,
     }[said.kind]
     attempt = os.path.basename(said.order.folder)
-    return _event(about, WorkerId(said.order.name), kind, attempt=attempt)
+    event = _event(about, WorkerId(said.order.name), kind, attempt=attempt)
+    return replace(event, file_counts={"log_bytes": said.bytes}) if said.bytes else event
 
 
 def _event(about: Launch, worker: WorkerId, kind: EventType, **details: str) -> Event:

@@ -53,6 +53,9 @@ def validation_events(run: RunId, plan: Plan, judgement: Judgement) -> Iterable[
             file_counts={
                 "changes": len(judgement.changes_of.get(worker, ())),
                 "findings": len(own),
+                "outside": len(
+                    {f.subject for f in own if f.blocks and f.code.startswith("scope.")}
+                ),
             },
             details={"status": judgement.status_of(worker)},
         )

@@ -66,7 +66,7 @@ class Ledger:
             return 0
         try:
             size = os.fstat(handle).st_size
-            return size - _line_start(handle, size)
+            return size - line_start(handle, size)
         finally:
             os.close(handle)
 
@@ -98,7 +98,7 @@ class Ledger:
             for number, raw in enumerate(file, start=1):
                 if not raw.endswith(b"\n"):
                     return
-                line = _parsed(raw[:-1], f"ledger line {number}")
+                line = parsed_line(raw[:-1], f"ledger line {number}")
                 if line.seq != number - 1:
                     raise LedgerDamaged(
                         f"ledger line {number}", f"seq is {line.seq}, not {number - 1}"
@@ -117,8 +117,8 @@ class Ledger:
         except FileNotFoundError:
             return
         try:
-            for raw in _backwards(handle):
-                yield _parsed(raw, "a line near the end of the ledger")
+            for raw in backwards(handle, os.fstat(handle).st_size):
+                yield parsed_line(raw, "a line near the end of the ledger")
         finally:
             os.close(handle)
 
@@ -157,7 +157,7 @@ class Ledger:
         size = os.fstat(handle).st_size
         if size == 0 or os.pread(handle, 1, size - 1) == b"\n":
             return []
-        start = _line_start(handle, size)
+        start = line_start(handle, size)
         fragment = os.pread(handle, size - start, start)
         aside = self._open(TORN, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
@@ -187,13 +187,12 @@ def _write_whole(handle: int, content: bytes) -> None:
 
 
 def _last_line(handle: int) -> tuple[LedgerLine, bytes] | None:
-    raw = next(_backwards(handle), None)
-    return (_parsed(raw, "a line near the end of the ledger"), raw) if raw is not None else None
+    raw = next(backwards(handle, os.fstat(handle).st_size), None)
+    return (parsed_line(raw, "a line near the end of the ledger"), raw) if raw is not None else None
 
 
-def _backwards(handle: int) -> Iterator[bytes]:
-    """Yield whole lines from last to first; a fragment after the last newline is skipped."""
-    position = os.fstat(handle).st_size
+def backwards(handle: int, position: int) -> Iterator[bytes]:
+    """Yield whole lines before `position` from last to first; a fragment at the end is skipped."""
     tail = b""
     in_fragment = True
     while position > 0:
@@ -208,7 +207,8 @@ def _backwards(handle: int) -> Iterator[bytes]:
         yield tail
 
 
-def _line_start(handle: int, size: int) -> int:
+def line_start(handle: int, size: int) -> int:
+    """Return where the line begins that `size` lies in: after the last newline before it."""
     position = size
     while position > 0:
         step = min(_CHUNK, position)
@@ -219,7 +219,8 @@ def _line_start(handle: int, size: int) -> int:
     return 0
 
 
-def _parsed(raw: bytes, where: str) -> LedgerLine:
+def parsed_line(raw: bytes, where: str) -> LedgerLine:
+    """Return the line in `raw`; raise LedgerDamaged saying where it stands."""
     try:
         return LedgerLine.model_validate_json(raw)
     except ValidationError as error:

@@ -3,22 +3,27 @@
 import fcntl
 import os
 import stat
+import struct
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
 from tools.codex.factory.errors import RunUnavailable, StorageError
-from tools.codex.factory.storage.flock import is_locked
 
 LOCK = ".lock"
+# Locks of this kind belong to the open file, as flock's do; where there is none, to the process.
+_SET = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
+_ASK = getattr(fcntl, "F_OFD_GETLK", fcntl.F_GETLK)
 
 
 @contextmanager
 def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
     """Hold the run in `folder`; raise RunUnavailable naming the holder where another has it.
 
-    The kernel's lock on the open file is the truth; the text in it is for people.
+    The kernel's lock on the open file is the truth; the text in it is for people. A second lock,
+    of the kind that can be asked about without being tried, shows it to who only looks.
     """
     handle = _opened(folder)
     try:
@@ -26,11 +31,13 @@ def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _busy(folder.name, os.pread(handle, 4096, 0)) from None
+        _show(handle, fcntl.F_WRLCK)
         os.ftruncate(handle, 0)
         os.pwrite(handle, canonical(holder), 0)
         yield
         os.ftruncate(handle, 0)
     finally:
+        _show(handle, fcntl.F_UNLCK)
         # Closing is not enough: a child between fork and exec still has the open file.
         fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
@@ -38,13 +45,52 @@ def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
 
 def holder_of(folder: Path) -> str:
     """Return who holds the run in `folder`, in words; "" where nobody does. Makes nothing."""
-    path = folder / LOCK
+    if not is_held(folder):
+        return ""
     try:
-        said = path.read_bytes()[:4096]
+        return str(_busy(folder.name, (folder / LOCK).read_bytes()[:4096]))
     except OSError:
         return ""
-    # Let go, the file is empty: then it is not tried, so that nobody finds it busy by us.
-    return str(_busy(folder.name, said)) if said and is_locked(path) else ""
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a factory holds the run in `folder`, without a lock that could disturb one.
+
+    Where it cannot be told, it is taken for held.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(folder / LOCK, flags)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    try:
+        found = fcntl.fcntl(handle, _ASK, _record(fcntl.F_WRLCK))
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return _kind(found) != fcntl.F_UNLCK
+
+
+def _show(handle: int, kind: int) -> None:
+    """Set or drop the lock that shows the holder; a disk that knows none shows nobody."""
+    with suppress(OSError):
+        fcntl.fcntl(handle, _SET, _record(kind))
+
+
+def _record(kind: int) -> bytes:
+    """Return the kernel's `struct flock` for a lock of the whole file."""
+    if sys.platform == "darwin":
+        return struct.pack("qqihh", 0, 0, 0, kind, os.SEEK_SET)
+    return struct.pack("hhqqi0q", kind, os.SEEK_SET, 0, 0, 0)
+
+
+def _kind(record: bytes) -> int:
+    place = 3 if sys.platform == "darwin" else 0
+    found: int = struct.unpack("qqihh" if place else "hhqqi0q", record)[place]
+    return found
 
 
 def _opened(folder: Path) -> int:
