@@ -46,7 +46,7 @@ class Screen:
         if not self.json:
             from tools.codex.factory.render.plain import Plain
 
-            self.console().print(Plain(renderable), crop=False)
+            self.console().print(Plain(renderable), crop=False, end="")
 
     def document(self, document: "BaseModel") -> None:
         """Write the answer for machines."""

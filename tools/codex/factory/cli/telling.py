@@ -24,6 +24,9 @@ _STAGE_EVENTS = {
     "PROVED": "git reaches the same tree",
     "CHECK_STARTED": "check {check} runs on {on}",
     "CHECKED": "check {check}: {result}",
+    "RUN_AMENDED": "the plan is amended, revision {revision}: {reason}",
+    "PUBLISHED": "published as branch {branch}",
+    "RUN_PRUNED": "the run's folder is removed",
 }
 _HOW = {
     "exited": "ended; its work is captured",

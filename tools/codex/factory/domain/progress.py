@@ -13,6 +13,8 @@ from tools.codex.factory.domain.work_progress import (
     WorkerProgress,
     WorkerState,
     check_after,
+    judged,
+    unjudged,
     worker_after,
 )
 
@@ -152,17 +154,27 @@ def _staged(progress: Progress, line: LedgerLine, at: datetime | None) -> Progre
         case EventType.CHECK_STARTED | EventType.CHECK_ENDED | EventType.CHECKED:
             return _checked(replace(progress, stage=Stage.CHECK), line, at)
         case EventType.REPORT_WRITTEN:
-            return replace(progress, stage=Stage.REPORT)
+            return replace(_judged_again(progress, line), stage=Stage.REPORT)
         case EventType.RUN_END:
             status = line.details.get("status", "FAIL")
             return replace(progress, verdict=status, rc=line.rc, is_open=False, rests=())
         case EventType.RUN_AMENDED:
-            again = replace(_unreached(progress), findings=None, stage=Stage.LAUNCH)
-            return replace(again, rests=_AFTER_AMEND)
+            workers = tuple(unjudged(worker) for worker in progress.workers)
+            again = replace(_unreached(progress), findings=None, workers=workers)
+            return replace(again, stage=Stage.LAUNCH, rests=_AFTER_AMEND)
         case EventType.PUBLISHED | EventType.RUN_PRUNED:
             return replace(progress, news=(*progress.news, line)[-_MOST_NEWS:])
         case _:
             return progress
+
+
+def _judged_again(progress: Progress, line: LedgerLine) -> Progress:
+    """Return the run as its report says: the integrator judges anew what was judged before."""
+    if "blocked" not in line.details or not line.hashes:
+        return progress
+    blocked = line.details["blocked"].split(",")
+    workers = tuple(judged(one, is_blocked=one.id in blocked) for one in progress.workers)
+    return replace(progress, workers=workers, findings=line.file_counts.get("findings"))
 
 
 def _unreached(progress: Progress) -> Progress:

@@ -114,6 +114,18 @@ def worker_after(worker: WorkerProgress, line: LedgerLine, at: datetime | None) 
             return worker
 
 
+def judged(worker: WorkerProgress, *, is_blocked: bool) -> WorkerProgress:
+    """Return the worker as the integrator judged it."""
+    return replace(worker, state=WorkerState.BLOCKED if is_blocked else WorkerState.PASSED)
+
+
+def unjudged(worker: WorkerProgress) -> WorkerProgress:
+    """Return the worker as one whose judgement counts no more: the plan was amended."""
+    if worker.state not in (WorkerState.BLOCKED, WorkerState.PASSED):
+        return worker
+    return replace(worker, state=_well(worker, WorkerState.SEALED), outside=None, findings=None)
+
+
 def check_after(check: CheckProgress, line: LedgerLine, at: datetime | None) -> CheckProgress:
     """Return the check after a line about it."""
     match line.event_type:

@@ -68,6 +68,7 @@ def _event(plan: Plan, run: RunId, files: Mapping[str, bytes]) -> Event:
         rc=EXIT_CODE_OF_STATUS["WAITING"],
         hashes={name: digest_of(content) for name, content in files.items()},
         details={
+            "worker_ids": ",".join(entry.id for entry in plan.workers),
             "revision": str(plan.revision),
             "reason": amendment.reason,
             "changes": "; ".join(deeds(amendment)),

@@ -26,8 +26,8 @@ from tools.codex.factory.pipelines.record import (
 )
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import work_folder, work_root_of
+from tools.codex.factory.pipelines.stale import Left, left_of
 from tools.codex.factory.repository.checkout import remove_checkout
-from tools.codex.factory.storage.attempt import Attempt, attempts_in
 from tools.codex.factory.storage.passes import Passes
 from tools.codex.factory.storage.removal import (
     bytes_below,
@@ -64,7 +64,11 @@ def held(ground: Session, name: str, view: RunView | None) -> HeldRun:
         rehearsal=run.manifest.rehearsal,
         published=dict(view.published) if view is not None else {},
         unpublished=tuple(_unpublished(run, view)),
-        uncaptured=tuple(quoted(str(a.checkout)) for a in _attempts(ground, run) if not _whole(a)),
+        uncaptured=tuple(
+            quoted(str(one.attempt.checkout))
+            for one in _left(ground, run)
+            if one.state not in ("done", "kept")
+        ),
         bytes=bytes_below(run.directory.folder),
     )
 
@@ -108,8 +112,8 @@ def _removed(ground: Session, name: str, view: RunView | None, *, is_named: bool
             now = held(ground, name, view)
             if now.uncaptured or (now.unpublished and not (is_named or now.rehearsal)):
                 return "it changed just now"
-            for attempt in _attempts(ground, run):
-                attempt.clear(remove_checkout)
+            for one in _left(ground, run):
+                one.attempt.clear(remove_checkout)
             set_aside(ground.runs_root, run.directory.run)
     except RunUnavailable as busy:
         if is_named:
@@ -160,21 +164,9 @@ def _has_changes(run: RecordedRun, worker: WorkerId) -> bool:
         return True
 
 
-def _attempts(ground: Session, run: RecordedRun) -> list[Attempt]:
+def _left(ground: Session, run: RecordedRun) -> list[Left]:
     folder = work_folder(ground, work_root_of(ground), run.directory)
-    found = [attempts_in(folder / worker).values() for worker in run.manifest.workers]
-    return [attempt for several in found for attempt in several]
-
-
-def _whole(attempt: Attempt) -> bool:
-    """Return whether all that is in an attempt's checkout was captured."""
-    try:
-        outcome = attempt.outcome()
-    except StorageError:
-        return False
-    if outcome is None or outcome.waits:
-        return not attempt.checkout.exists()
-    return outcome.is_whole
+    return left_of(folder, run.directory, keep=False)
 
 
 def _unreadable(ground: Session, name: str, view: RunView | None, error: FactoryError) -> HeldRun:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.codex.factory.domain.event import RunView
+from tools.codex.factory.domain.event import PRUNED, RunView
 from tools.codex.factory.domain.fitness import Row, noted, ok
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.stale import Left, State, left_in
@@ -14,6 +14,7 @@ from tools.codex.factory.storage.attempt import ownerless
 from tools.codex.factory.storage.half_begun import foreign_folders, half_begun
 from tools.codex.factory.storage.ledger import Ledger
 from tools.codex.factory.storage.lock import holder_of
+from tools.codex.factory.storage.removal import set_aside_in
 from tools.codex.factory.storage.run_directory import MANIFEST
 from tools.codex.factory.storage.runs_root import runs_in
 from tools.codex.factory.storage.work_root import repository_folder
@@ -89,9 +90,10 @@ def run_rows(root: Path) -> tuple[Row, ...]:
         ),
         *_named(
             "runs that the ledger knows, and that are gone",
-            [name for name in views or () if name not in names],
+            [n for n, view in (views or {}).items() if n not in names and view.status != PRUNED],
             "put their folders back; the ledger stays as it is",
         ),
+        *_named("runs whose removal was cut off", set_aside_in(root), "factory runs prune ends it"),
         *_named("folders that are no run", foreign_folders(root), "look, then move them elsewhere"),
     ]
     rows += [

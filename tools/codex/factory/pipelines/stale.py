@@ -46,7 +46,7 @@ def left_in(folder: Path, runs_root: Path, *, keep: bool) -> tuple[Left, ...]:
         elif holder_of(directory.folder):
             found += [Left(directory.run, w.name, a, "busy") for w, a in _attempts(place)]
         else:
-            found += _left_of(place, directory, keep=keep)
+            found += left_of(place, directory, keep=keep)
     return tuple(found)
 
 
@@ -60,7 +60,7 @@ def clear_done(
         if directory is None or directory.run not in wanted:
             continue
         with suppress(RunUnavailable), locked(directory):
-            for one in _left_of(place, directory, keep=keep):
+            for one in left_of(place, directory, keep=keep):
                 if one.state == "done" and _cleared(one.attempt, remove):
                     yield f"removed {one.attempt.folder}: captured whole and sealed"
         with suppress(OSError):
@@ -80,7 +80,8 @@ def _cleared(attempt: Attempt, remove: Callable[[Path], None]) -> bool:
     return not attempt.folder.exists()
 
 
-def _left_of(place: Path, directory: RunDirectory, *, keep: bool) -> list[Left]:
+def left_of(place: Path, directory: RunDirectory, *, keep: bool) -> list[Left]:
+    """Return every attempt of a run that no other factory holds; `place` is where they lie."""
     return [
         Left(directory.run, w.name, a, _state(directory, WorkerId(w.name), a, keep=keep))
         for w, a in _attempts(place)

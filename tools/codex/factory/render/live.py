@@ -8,6 +8,7 @@ from datetime import datetime
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from tools.codex.factory.domain.event import EventType, LedgerLine
 from tools.codex.factory.domain.progress import Ending, Progress, Stage
 from tools.codex.factory.domain.work_progress import (
     ACTIVE,
@@ -168,11 +169,18 @@ def _tail(progress: Progress, ending: Ending | None, size: _Size) -> list[Text]:
     if len(waiting) > _MOST_NAMED:
         lines.append(Text(f"waits for {len(waiting) - _MOST_NAMED} more"))
     for line in progress.news[-_MOST_NAMED:]:
-        said = " ".join(f"{name}={value}" for name, value in line.details.items())
-        lines.append(Text(shown(f"{line.event_type.lower().replace('_', ' ')} {said}")))
+        lines.append(Text(shown(_news(line))))
     if ending is not None and ending.hint:
         lines.append(Text(ending.hint))
     return lines
+
+
+def _news(line: LedgerLine) -> str:
+    """Return what was done with the run as a whole."""
+    if line.event_type == EventType.RUN_PRUNED:
+        return "its folder was removed"
+    commit = line.hashes.get("commit", "")[:12]
+    return f"published as branch {line.details.get('branch', '?')}, commit {commit}"
 
 
 def _sum(progress: Progress) -> str:

@@ -15,7 +15,25 @@ class Plain:
     renderable: RenderableType
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield each piece of text with its style and made safe."""
-        for segment in console.render(self.renderable, options):
-            if not segment.control:
-                yield Segment(shown_lines(segment.text), segment.style)
+        """Yield each piece of text with its style and made safe; lines end where their text does.
+
+        A screen that is narrower than a table would wrap the spaces, too.
+        """
+        safe = [
+            Segment(shown_lines(segment.text), segment.style)
+            for segment in console.render(self.renderable, options)
+            if not segment.control
+        ]
+        for line in Segment.split_lines(safe):
+            yield from _stripped(line)
+            yield Segment.line()
+
+
+def _stripped(line: list[Segment]) -> list[Segment]:
+    """Return the pieces of a line without the blanks at its end."""
+    kept = list(line)
+    while kept and not kept[-1].text.strip(" "):
+        kept.pop()
+    if kept:
+        kept[-1] = Segment(kept[-1].text.rstrip(" "), kept[-1].style)
+    return kept

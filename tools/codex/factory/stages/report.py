@@ -158,7 +158,11 @@ def report_event(status: IntegratorStatus) -> Event:
         actor=INTEGRATOR,
         rc=status.exit_code,
         hashes={"STATUS.json": digest_of(canonical(status)), **status.artifacts},
-        details={"status": status.status},
+        file_counts={"findings": len(status.findings)},
+        details={
+            "status": status.status,
+            "blocked": ",".join(row.worker_id for row in status.workers if row.status != "PASS"),
+        },
     )
 
 
