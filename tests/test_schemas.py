@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.work import Work, edit_line
+from tools.codex.factory.domain.answer import Answer
 from tools.codex.factory.domain.artifact import (
     Artifact,
     FilesChanged,
@@ -18,7 +19,6 @@ from tools.codex.factory.domain.artifact import (
     Seal,
     WorkerStatus,
 )
-from tools.codex.factory.domain.answer import Answer
 from tools.codex.factory.domain.document import NotStrictJson, canonical, parse, strict_json
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument

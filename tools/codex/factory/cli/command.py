@@ -45,7 +45,9 @@ class Call:
         try:
             folder = Path(self.arguments.directory).absolute()
         except FileNotFoundError:
-            raise UsageError("the folder that you stand in is gone", hint="go to another") from None
+            raise UsageError(
+                "the folder that you stand in is gone", hint="go into one that is there"
+            ) from None
         return session(
             self.host,
             folder=folder,

@@ -94,7 +94,7 @@ def _run(words: list[str]) -> int:
         screen = Screen(json=arguments.json, color=color, level=arguments.log_level)
         return COMMANDS[arguments.command].run(Call(arguments=arguments, host=host, screen=screen))
     except KeyboardInterrupt:
-        return _refused(screen, command, Interrupted("interrupted"))
+        return _refused(screen, command, Interrupted("interrupted", hint="run the command again"))
     except FactoryError as error:
         return _refused(screen, command, error)
     except BrokenPipeError:
