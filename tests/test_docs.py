@@ -1,5 +1,6 @@
 """What the documents say is what the product does."""
 
+import ast
 import re
 import shlex
 import shutil
@@ -8,12 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.builders import Repo
+from tests.catalogue import PAGE as ERRORS
+from tests.catalogue import page
 from tests.conftest import Factory
+from tests.raised import raised, said_in, severities
 from tests.runbook import PAGE, Reader, steady
 from tools.codex.factory.cli.main import COMMANDS
 from tools.codex.factory.config import keys
 from tools.codex.factory.domain.finding import Code
+from tools.codex.factory.domain.meaning import MEANING, Meaning
 from tools.codex.factory.domain.plan import Check, PlanFile, WorkerEntry
+from tools.codex.factory.errors import EXIT_CODE_OF_STATUS, EXIT_CODES
 from tools.codex.factory.storage.runs_root import make_runs_root
 
 PROJECT = Path(__file__).parents[1]
@@ -130,3 +136,48 @@ def test_the_runbook_names_codes_that_exist_and_every_code_of_workers_and_checks
 
     assert {name for name in named if name.partition(".")[0] in rooms} - codes == set()
     assert {code for code in codes if code.startswith(("worker.", "capture.", "check."))} <= named
+
+
+def test_the_page_of_errors_is_what_the_code_says() -> None:
+    written = ERRORS.read_text("utf-8")
+
+    # `python -m tests.catalogue` writes it.
+    assert written == page()
+
+
+def test_every_finding_code_has_a_meaning_and_a_remedy_and_is_made_somewhere() -> None:
+    made = severities()
+
+    assert set(MEANING) == set(Code)
+    assert {code.name for code in Code} == made.keys()
+    assert [name for name, found in made.items() if not found or found - {"blocks", "note"}] == []
+    assert [code for code, known in MEANING.items() if not _are_sentences(known)] == []
+
+
+def _are_sentences(known: Meaning) -> bool:
+    return all(
+        said.endswith(".") and "\n" not in said and "|" not in said
+        for said in (known.meaning, known.remedy)
+    )
+
+
+def test_every_error_says_what_is_so_and_what_to_do() -> None:
+    found = raised()
+
+    told = [(one.room, one.message, one.hint) for one in found]
+    assert len(found) > 100
+    assert [one for one in told if not one[2]] == []
+    assert [one for one in told if any(said.endswith((".", "!")) for said in one[1:])] == []
+    assert [one for one in told if re.match(r"[A-Z][a-z]", one[1])] == []
+
+
+def test_every_exit_code_is_in_the_table_and_every_one_in_it_can_happen() -> None:
+    codes = {one.exit_code for one in raised()} | set(EXIT_CODE_OF_STATUS.values())
+
+    assert set(EXIT_CODES) == codes
+
+
+def test_an_error_without_a_hint_would_be_seen() -> None:
+    tree = ast.parse("def f(x):\n    raise UsageError(f'{x!r} is gone')\n")
+
+    assert said_in(tree) == [("'X' is gone", "")]

@@ -71,7 +71,7 @@ def resolve(layers: Sequence[Layer], notes: tuple[str, ...] = ()) -> Settings:
         key = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(
             f"{key} = {first['input']!r} ({provenance.get(key, '?')}): {first['msg'].lower()}",
-            hint="`factory config show` lists every setting with its value and layer",
+            hint="docs/configuration.md lists every setting with what it takes",
         ) from error
     return Settings(config, provenance, notes)
 
@@ -102,19 +102,20 @@ def _file_layer(work_tree: Path, explicit: Path | None) -> Layer | None:
         if explicit is None:
             return None
         raise ConfigurationError(
-            f"configuration file {str(explicit)!r} is not there", hint="look at --config"
+            f"configuration file {str(explicit)!r} is not there", hint="name another with --config"
         ) from None
     except OSError as error:
         raise ConfigurationError(
             f"configuration file {str(path)!r}: {error.strerror}", hint="look at its permissions"
         ) from error
     shown = str(explicit) if explicit else CONFIG_FILE
+    hint = "the file is one JSON object"
     try:
         document = strict_json(content)
     except NotStrictJson as error:
-        raise ConfigurationError(f"{shown}: {error}", hint="the file is one JSON object") from error
+        raise ConfigurationError(f"configuration file {shown!r}: {error}", hint=hint) from error
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{shown}: not an object", hint="the file is one JSON object")
+        raise ConfigurationError(f"configuration file {shown!r} is no object", hint=hint)
     found: dict[str, object] = {}
     for section, content_of in document.items():
         sections = Config.model_fields

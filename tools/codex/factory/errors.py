@@ -122,3 +122,15 @@ def raised_again(message: str, *, hint: str, exit_code: int) -> FactoryError:
 
 
 EXIT_CODE_OF_STATUS = {"PASS": 0, "BLOCKED": 3, "WAITING": 4, "FAIL": 1}
+EXIT_CODES = {
+    0: "PASS, or the command did what it was asked",
+    1: "FAIL: internal error, or the ledger is damaged",
+    2: "the command line makes no sense",
+    3: "BLOCKED",
+    4: "WAITING",
+    10: "plan or configuration is wrong",
+    20: "something that this host or repository lacks",
+    30: "an external tool failed",
+    40: "busy: another factory holds this run; or no such run",
+    130: "interrupted; children are gone, the ledger says so",
+}

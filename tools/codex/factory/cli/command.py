@@ -54,7 +54,9 @@ class Call:
         try:
             return Path(self.arguments.directory).absolute()
         except FileNotFoundError:
-            raise UsageError("the folder that you stand in is gone", hint="go to another") from None
+            raise UsageError(
+                "the folder that you stand in is gone", hint="go into one that is there"
+            ) from None
 
     def config_file(self) -> "Path | None":
         """Return the configuration file that was named, if one was."""

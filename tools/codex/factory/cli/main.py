@@ -107,7 +107,7 @@ def _run(words: list[str]) -> int:
         call = Call(arguments=arguments, host=host, screen=screen, parser=_parser)
         return COMMANDS[arguments.command].run(call)
     except KeyboardInterrupt:
-        return _refused(screen, command, Interrupted("interrupted"))
+        return _refused(screen, command, Interrupted("interrupted", hint="run the command again"))
     except FactoryError as error:
         return _refused(screen, command, error)
     except BrokenPipeError:

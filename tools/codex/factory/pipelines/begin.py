@@ -142,7 +142,7 @@ def plan_file(ground: Session, request: Request) -> tuple[Path, PlanFile]:
             f"plan {shown!r} is not there", hint="name one with --plan; docs/plan.md shows how"
         ) from None
     except StorageError as error:
-        raise ConfigurationError(f"plan {error}", hint="a plan is a plain file") from error
+        raise ConfigurationError(f"plan {error}", hint=error.hint) from error
 
 
 def _limited(file: PlanFile, workers: tuple[str, ...]) -> PlanFile:

@@ -47,7 +47,7 @@ def run_named(text: str) -> RunId:
     try:
         return run_id(text)
     except ValueError as error:
-        raise UsageError(str(error), hint="look at --run-id") from error
+        raise UsageError(str(error), hint="name another with --run-id") from error
 
 
 def recorded_run(ground: Session, name: str | None) -> RecordedRun:

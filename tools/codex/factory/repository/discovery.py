@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def git_version(git: Git, cwd: Path) -> str:
 def repository_at(git: Git, folder: Path) -> UserRepository:
     """Return the repository around `folder`; raise UsageError or UnfitHost saying why not."""
     if not folder.is_dir():
-        raise UsageError(f"{str(folder)!r} is not a folder", hint="look at -C")
+        raise UsageError(f"{str(folder)!r} is not a folder", hint="name a folder with -C")
     kind = git.discover("rev-parse", "--is-bare-repository", "--show-object-format", cwd=folder)
     if kind.exit_code != 0:
         raise _no_repository(kind.complaint, folder)
@@ -62,7 +63,7 @@ def repository_at(git: Git, folder: Path) -> UserRepository:
     if form != "sha1":
         raise UnfitHost(
             f"the repository keeps its objects by {form}",
-            hint="factory knows SHA-1 repositories only",
+            hint="work in a clone that keeps them by SHA-1: factory knows no other",
         )
     return UserRepository(
         git_dir=_asked(git, folder, "--absolute-git-dir"),
@@ -154,12 +155,15 @@ def _refuse_partial(git: Git, repository: UserRepository, commit: ObjectId) -> N
 
 def _no_repository(complaint: str, folder: Path) -> FactoryError:
     if "dubious ownership" in complaint or "safe.directory" in complaint:
+        named = shlex.quote(str(folder))
         return UsageError(
             f"git does not trust the repository around {str(folder)!r}: another user owns it",
-            hint=f"`git config --global --add safe.directory {folder}` says that you do",
+            hint=f"`git config --global --add safe.directory {named}` says that you do",
         )
     if "not a git repository" in complaint or "must be run in a work tree" in complaint:
         return UsageError(
             f"{str(folder)!r} is not in a git repository", hint="go into one, or name one with -C"
         )
-    return RepositoryError(f"git rev-parse failed: {complaint}", hint="look at the repository")
+    return RepositoryError(
+        f"git rev-parse failed: {complaint}", hint="`git status` there shows what git makes of it"
+    )

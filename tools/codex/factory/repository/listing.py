@@ -174,7 +174,10 @@ def ignored_among(through: Lens, paths: Collection[bytes]) -> frozenset[bytes]:
         env={"GIT_WORK_TREE": str(through.checkout)},
     )  # fmt: skip
     if said.exit_code not in (0, 1):
-        raise RepositoryError(f"git check-ignore failed: {said.complaint}")
+        raise RepositoryError(
+            f"git check-ignore failed: {said.complaint}",
+            hint="look at the .gitignore files of the checkout",
+        )
     found = frozenset(said.stdout.split(b"\0")[:-1])
     return frozenset(path for path in paths if path.rstrip(b"/") in found)
 

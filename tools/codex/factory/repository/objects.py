@@ -57,7 +57,7 @@ class Objects:
             if kind == "missing":
                 raise _missing(oid)
             if kind != "blob":
-                raise RepositoryError(f"object {oid} is a {kind}, not a blob")
+                raise _other_kind(oid, kind, "blob")
             found.append((oid, int(size[0])))
         return found
 
@@ -70,8 +70,15 @@ class Objects:
         # GitPython promises text here and gives bytes.
         named = found.decode() if isinstance(found, bytes) else found
         if named != kind:
-            raise RepositoryError(f"object {oid} is a {named}, not a {kind}")
+            raise _other_kind(oid, named, kind)
         return whole
+
+
+def _other_kind(oid: ObjectId, found: str, kind: str) -> RepositoryError:
+    return RepositoryError(
+        f"object {oid} is a {found}, not a {kind}",
+        hint="`git fsck` shows what else is wrong; a fresh clone may have it right",
+    )
 
 
 def _missing(oid: ObjectId) -> RepositoryError:

@@ -69,7 +69,10 @@ def adopt(
     if new:
         kept = keep_pack(git, run.store, pack_of(new), strict=False)
         if kept.exit_code != 0:
-            raise RepositoryError(f"git index-pack failed: {kept.complaint}")
+            raise RepositoryError(
+                f"git index-pack failed: {kept.complaint}",
+                hint="look at free space and at the permissions of the runs root",
+            )
     said = differences(git, run.store, [(base.tree, tree) for tree in trees.values()])
     patches = dict(zip(trees, said, strict=True))
     proven = proven_on(patches, plan, base, objects)

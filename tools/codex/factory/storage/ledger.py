@@ -179,11 +179,12 @@ def _write_whole(handle: int, content: bytes) -> None:
     except OSError as error:
         os.ftruncate(handle, before)
         raise StorageError(
-            f"cannot append to the ledger: {error.strerror}", hint="look at free space"
+            f"cannot append to the ledger: {error.strerror}",
+            hint="look at permissions and free space",
         ) from error
     if written != len(content):
         os.ftruncate(handle, before)
-        raise StorageError("cannot append to the ledger: the disk is full", hint="make room")
+        raise StorageError("cannot append to the ledger: the disk is full", hint="free some space")
 
 
 def _last_line(handle: int) -> tuple[LedgerLine, bytes] | None:

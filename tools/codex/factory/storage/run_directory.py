@@ -144,7 +144,9 @@ class RunDirectory:
         try:
             parent = os.open(self.folder, _FOLDER)
         except FileNotFoundError:
-            raise RunUnavailable(f"run {self.run!r} is gone", hint="`factory ledger`") from None
+            raise RunUnavailable(
+                f"run {self.run!r} is gone", hint="`factory ledger` lists the runs"
+            ) from None
         except OSError as error:
             raise OutsideRunDirectory(str(self.folder)) from error
         try:
@@ -168,7 +170,8 @@ class RunDirectory:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise OutsideRunDirectory(name) from error
             raise StorageError(
-                f"{name}: {error.strerror}", hint="look at the run folder"
+                f"cannot open {name!r}: {error.strerror}",
+                hint=f"look at the permissions of {str(self.folder)!r}",
             ) from error
 
     def _refuse_link(self, parent: int, leaf: str, name: str) -> None:
@@ -203,7 +206,10 @@ def read_regular(path: str | Path, *, limit: int, parent: int | None = None) -> 
         if found.st_nlink > 1:
             raise NotARegularFile(f"{path}: a hard link to another file", hint="put a copy there")
         if found.st_size > limit:
-            raise TooLarge(f"{path}: {found.st_size} bytes, more than the {limit} allowed")
+            raise TooLarge(
+                f"{path}: {found.st_size} bytes, more than the {limit} allowed",
+                hint="make it smaller; `factory config show` lists the limits that can be raised",
+            )
         with open(handle, "rb", closefd=False) as file:
             content = file.read(found.st_size + 1)
         if len(content) != found.st_size:
