@@ -247,9 +247,10 @@ def test_a_run_that_a_factory_holds_is_left_alone(kept: Scene) -> None:
     with held(folder, holder={"pid": 1, "command": "factory launch", "since": "then"}):
         done, said = kept.fixed(), kept.doctor().answer["rows"]
 
-    notes = {row["what"]: row["message"] for row in said if row["group"] == "runs root"}
+    notes = {row["what"]: row["message"] for row in said}
     assert done == []
     assert kept.attempts() == ["A", "B", "C"]
+    assert notes["r1 A"] == f"{kept.attempt('A')}: a factory holds its run"
     assert notes["held: r1"] == "run 'r1' is held by process 1 (factory launch, since then)"
 
 
