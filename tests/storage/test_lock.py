@@ -252,13 +252,14 @@ def test_who_only_looks_writes_nothing_and_never_makes_a_run_busy(folder: Path) 
     assert looker.stdout.readline() == b"looking\n"
     looker.stdout.close()
 
-    for _ in range(2000):
-        with held(folder, holder=ME):
-            pass
-
-    assert looker.poll() is None
-    looker.kill()
-    looker.wait()
+    try:
+        for _ in range(2000):
+            with held(folder, holder=ME):
+                pass
+        assert looker.poll() is None
+    finally:
+        looker.kill()
+        looker.wait()
     assert (folder / LOCK).stat().st_ino == state.st_ino
 
 

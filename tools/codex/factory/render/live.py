@@ -41,7 +41,7 @@ class _Size:
 
     width: int
     height: int | None
-    now: datetime
+    at: datetime
 
 
 def frame(
@@ -67,11 +67,11 @@ def frame(
 
 def _head(progress: Progress, ending: Ending | None, size: _Size) -> list[Text]:
     status = ending.status if ending is not None else "RUNNING"
-    took = _span(progress.started, size.now)
+    took = _span(progress.started, size.at)
     title = Text(f"{shown(progress.run_id)}{_GAP}")
     title.append(status, style=_STYLE_OF.get(status, ""))
     title.append(f"{_GAP}{'after' if ending is not None else 'for'} {took}")
-    last = "" if ending is not None else f", the last {_span(progress.last, size.now)} ago"
+    last = "" if ending is not None else f", the last {_span(progress.last, size.at)} ago"
     base = f"base {shown(progress.base_commit[:12])}{_GAP}{progress.events} events{last}"
     return [title, Text(base), _stages(progress, ending), Text("")]
 
@@ -119,13 +119,13 @@ def _worker_row(worker: WorkerProgress, size: _Size, *, is_left: bool) -> tuple[
     if worker.duration_ms is not None:
         time = _seconds(worker.duration_ms // 1000)
     else:
-        time = _span(worker.started, size.now) if is_going else "-"
+        time = _span(worker.started, size.at) if is_going else "-"
     return (
         shown(worker.id),
         _state(worker, is_left=is_left),
         shown(worker.attempt) or "-",
         time,
-        f"{_span(worker.active, size.now)} ago" if worker.state in ACTIVE else "-",
+        f"{_span(worker.active, size.at)} ago" if worker.state in ACTIVE else "-",
         _count(worker.files),
         _count(worker.outside),
         _count(worker.findings),
@@ -200,7 +200,7 @@ def _sum(progress: Progress) -> str:
 def _check_row(check: CheckProgress, size: _Size, *, is_over: bool) -> tuple[str, str, str]:
     time = "-"
     if check.on and not is_over:
-        time = _span(check.started, size.now)
+        time = _span(check.started, size.at)
     elif check.duration_ms is not None:
         time = _seconds(check.duration_ms // 1000)
     running = f"runs on {check.on}" if check.on and not is_over else ""
