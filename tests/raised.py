@@ -160,10 +160,10 @@ def _rooms() -> dict[str, _Room]:
         for node in room.tree.body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 room.constants[node.targets[0].id] = node.value
-        for node in ast.walk(room.tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
-                origin = str(node.module).removeprefix(PREFIX).replace(".", "/") + ".py"
-                room.origins.update({alias.name: origin for alias in node.names})
+        for part in ast.walk(room.tree):
+            if isinstance(part, ast.ImportFrom) and (part.module or "").startswith(PREFIX):
+                origin = str(part.module).removeprefix(PREFIX).replace(".", "/") + ".py"
+                room.origins.update({alias.name: origin for alias in part.names})
         rooms[name] = room
     return rooms
 

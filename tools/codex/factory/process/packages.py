@@ -12,6 +12,7 @@ PACKAGES = {
     "pathspec": "pathspec",
     "pydantic": "pydantic",
     "rich": "rich",
+    "shtab": "shtab",
 }
 """Each package, and the name that it is imported by."""
 
