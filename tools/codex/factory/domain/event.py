@@ -190,7 +190,7 @@ def _after(view: RunView, line: LedgerLine) -> RunView:
             return replace(view, seals={**view.seals, worker: seal})
         case EventType.LAUNCH_END if line.details.get("status") == "WAITING":
             return replace(view, status="WAITING", ended=line.rc)
-        case EventType.RUN_CONTINUED if view.status == "WAITING":
+        case EventType.RUN_CONTINUED if view.status in ("WAITING", "FAIL"):
             return replace(view, status="PENDING", ended=None)
         case EventType.PUBLISHED:
             branch = line.details.get("branch", "")
