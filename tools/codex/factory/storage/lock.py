@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
-from tools.codex.factory.errors import RunUnavailable, StorageError
+from tools.codex.factory.errors import RunUnavailable, StorageError, UnfitHost
+from tools.codex.factory.storage.run_directory import UNWRITABLE
 
 LOCK = ".lock"
 # Locks of this kind belong to the open file, as flock's do; where there is none, to the process.
@@ -104,9 +105,12 @@ def _opened(folder: Path) -> int:
         finally:
             os.close(parent)
     except OSError as error:
-        raise StorageError(
-            f"cannot lock run {folder.name!r}: {error.strerror}", hint=hint
-        ) from error
+        message = f"cannot lock run {folder.name!r}: {error.strerror}"
+        if error.errno in UNWRITABLE:
+            raise UnfitHost(
+                message, hint="make the runs root writable, or set runs.root"
+            ) from error
+        raise StorageError(message, hint=hint) from error
     found = os.fstat(handle)
     if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
         return handle

@@ -20,6 +20,8 @@ MANIFEST = "RUN_MANIFEST.json"
 PLAN = "PLAN.json"
 STORE = "objects.git"
 SEALS = "seals"
+UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""What the system says of a place that may not be written."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 

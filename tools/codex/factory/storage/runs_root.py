@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import RunId
-from tools.codex.factory.errors import ConfigurationError, RunUnavailable
+from tools.codex.factory.errors import ConfigurationError, RunUnavailable, UnfitHost
 from tools.codex.factory.storage.run_directory import storing
 
 _CONTENT = (
@@ -20,11 +20,16 @@ def make_runs_root(root: Path) -> None:
     """Make the runs root with the .gitignore that keeps runs out of `git status`.
 
     A .gitignore that is there stays as it is. Raises ConfigurationError for a folder that holds
-    files of another kind: ours would hide them.
+    files of another kind: ours would hide them; UnfitHost for one that cannot be written.
     """
     ignore = root / IGNORE
     with storing(str(root)):
-        root.mkdir(parents=True, exist_ok=True)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(root, error.strerror) from error
+        if not os.access(root, os.W_OK):
+            raise _unwritable(root, "it is read-only")
         if ignore.exists():
             return
         _refuse_foreign(root)
@@ -45,6 +50,13 @@ def foreign_in(root: Path) -> str:
         name for name in names if not name.startswith(("factory_ledger", ".gitignore-"))
     )
     return foreign[0] if foreign else ""
+
+
+def _unwritable(root: Path, reason: str | None) -> UnfitHost:
+    return UnfitHost(
+        f"runs.root = {str(root)!r} cannot be written: {reason}",
+        hint="set runs.root (FACTORY_RUNS__ROOT) to a folder that can",
+    )
 
 
 def _refuse_foreign(root: Path) -> None:
