@@ -20,13 +20,14 @@ def open_store(git: Git, store: Path, borrowed: Path) -> None:
 
     Done again it only renews the loan, so a run survives a repository that was moved.
     """
-    if not (store / "HEAD").exists():
+    info = store / "objects" / "info"
+    # The loan is written last: without one, a git that was killed may have made half of the store.
+    if not (info / "alternates").exists():
         store.mkdir(exist_ok=True)
         git.out(
             "init", "--quiet", "--bare", "--template=", "--object-format=sha1", ".",
             git_dir=store,
         )  # fmt: skip
-    info = store / "objects" / "info"
     info.mkdir(parents=True, exist_ok=True)
     # A new file in place of the old: that one might have another name elsewhere.
     with tempfile.NamedTemporaryFile(dir=info, prefix="alternates-", delete=False) as file:
