@@ -157,9 +157,9 @@ def _rooms() -> dict[str, _Room]:
     for path in sorted(HOUSE.rglob("*.py")):
         name = path.relative_to(HOUSE).as_posix()
         room = _Room(name, ast.parse(path.read_text("utf-8")))
-        for node in room.tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                room.constants[node.targets[0].id] = node.value
+        for line in room.tree.body:
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                room.constants[line.targets[0].id] = line.value
         for node in ast.walk(room.tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
                 origin = str(node.module).removeprefix(PREFIX).replace(".", "/") + ".py"
