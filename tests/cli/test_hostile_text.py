@@ -18,11 +18,12 @@ pytestmark = pytest.mark.slow
 CLEAR = "\x1b[2J\x1b]0;owned\x07\x1b]52;c;cm0=\x07"
 BIDI = "\u202e\u2066"
 HIDDEN = "\u200b\u200d\ufeff"
-HOSTILE = f"a{CLEAR}b{BIDI}c{HIDDEN}d\x08\x7f\x9b31m"
+FORGED = "FORGED"
+HOSTILE = f"a{CLEAR}b{BIDI}c{HIDDEN}d\x08\x7f\x9b31m\n{FORGED} line"
 QUIET = f"a{BIDI}c{HIDDEN}d"
 """What is left of it where a text may hold no control characters at all."""
 PATHS = (
-    "docs/new\nline.txt",
+    f"docs/new\n{FORGED}.txt",
     "docs/\x1b[31mred.txt",
     "docs/bell\x07.txt",
     f"docs/{BIDI}txt.exe",
@@ -57,8 +58,7 @@ def test_a_plan_and_a_worker_of_hostile_text_steer_no_screen(work: Work) -> None
     assert {f["code"] for f in ended[1].answer["findings"]} >= {
         "scope.outside_lock",
         "scope.requested",
-        "check.failed",
-    } - {"check.failed"}
+    }
     assert _unsafe(*(one.stdout + one.stderr for one in ended)) == set()
     assert _unsafe_artifacts(work, "r1") == {}
 
@@ -94,7 +94,7 @@ def test_a_merged_run_of_hostile_names_is_published_and_shown_safely(work: Work)
     work.repo.commit()
     _hostile_plan(work, allow=["docs/**", "src/**"])
 
-    passed = _both(work, "oneshot", "--plan", _plan(work, check="true"), "--run-id", "r1")
+    passed = _both(work, "oneshot", "--plan", _plan(work), "--run-id", "r1")
     published = work.factory("publish", "--run-id", "r1", env=_AUTHOR)
     shown_commit = _both(work, "runs", "show", "--commit", "factory/r1")
     pruned = work.factory("runs", "prune", "--run-id", "r1")
@@ -103,6 +103,20 @@ def test_a_merged_run_of_hostile_names_is_published_and_shown_safely(work: Work)
     assert [one.exit_code for one in everything] == [0] * len(everything)
     assert _unsafe(*(one.stdout + one.stderr for one in everything)) == set()
     assert _unsafe(work.repo.git("log", "-1", "--format=%B", "factory/r1").decode()) == set()
+
+
+def test_what_a_red_check_prints_steers_no_screen(work: Work) -> None:
+    _hostile_plan(work, allow=["docs/**", "src/**"])
+    check = f"printf '\\033[2J\\007\\342\\200\\256\\377\\n{FORGED}\\n'; exit 1"
+
+    ended = _both(work, "oneshot", "--plan", _plan(work, check=check), "--run-id", "r1")
+    report = work.factory("print-report", "--run-id", "r1").stdout
+
+    assert {one.exit_code for one in ended} == {3}
+    assert "check.failed" in {f["code"] for f in ended[1].answer["findings"]}
+    assert "| \\x1b[2J\\x07\\u202e" in report
+    assert _unsafe(report, *(one.stdout + one.stderr for one in ended)) == set()
+    assert _unsafe_artifacts(work, "r1") == {}
 
 
 def test_amend_takes_hostile_reasons_and_paths_and_shows_them_safely(hostile: Work) -> None:
@@ -137,7 +151,7 @@ def test_plan_foresees_hostile_names_safely(work: Work) -> None:
 
 def test_collect_takes_in_hostile_names_and_shows_them_safely(work: Work) -> None:
     work.add("A_worker", allow=["src/**"], external=True)
-    waits = work.factory("launch", "--plan", _plan(work, check="true"), "--run-id", "r1", "--json")
+    waits = work.factory("launch", "--plan", _plan(work), "--run-id", "r1", "--json")
     checkout = Path(waits.answer["waiting"]["A_worker"])
     for path in PATHS:
         (checkout / path).write_text("x\n")
@@ -175,7 +189,7 @@ def test_collect_takes_in_hostile_names_and_shows_them_safely(work: Work) -> Non
         ("--config", "\udcff", "config", "show"),
         ("--runs-root", f"{HOSTILE}\nx", "config", "show"),
         ("--runs-root", "\udcff\udc9b", "config", "show"),
-        ("schemas", "export", f"missing\0{HOSTILE}"),
+        ("schemas", "export", f"src/app.txt/{HOSTILE}"),
     ],
     ids=ascii,
 )
@@ -222,7 +236,10 @@ def test_a_plan_that_is_refused_steers_no_screen(
 
 
 def test_names_and_values_of_variables_are_shown_safely(factory: Factory) -> None:
-    environment = {f"FACTORY_{HOSTILE}": "x", "FACTORY_RUNS__ROOT": QUIET + "\x1b[31m\n\udcff"}
+    environment = {
+        f"FACTORY_{HOSTILE.replace('=', '')}": "x",
+        "FACTORY_RUNS__ROOT": QUIET + "\x1b[31m\n\udcff",
+    }
 
     plain = factory("config", "show", env=environment)
     said = factory("config", "show", "--json", env=environment)
@@ -292,7 +309,7 @@ def _hostile_plan(work: Work, *, allow: list[str]) -> None:
     work.add("A_worker", allow=allow, task=QUIET, command=[*words, paths])
 
 
-def _plan(work: Work, *, check: str = "printf '\\033[2J\\007\\n'; exit 1") -> str:
+def _plan(work: Work, *, check: str = "true") -> str:
     name = f"check {QUIET}"
     return work.plan(title=QUIET, checks=[{"name": name, "command": ["sh", "-c", check]}])
 
@@ -307,8 +324,9 @@ def _both(work: Work, *words: str) -> tuple[Ended, Ended]:
 
 
 def _unsafe(*texts: str) -> set[str]:
-    """Return the characters that could steer a screen, or hide on it."""
-    return {
+    """Return the characters that could steer a screen, or hide on it, and lines of a stranger."""
+    forged = {line for text in texts for line in text.splitlines() if line.startswith(FORGED)}
+    return forged | {
         character
         for text in texts
         for character in text
