@@ -238,7 +238,7 @@ def test_a_plan_that_is_refused_steers_no_screen(
 def test_names_and_values_of_variables_are_shown_safely(factory: Factory) -> None:
     environment = {
         f"FACTORY_{HOSTILE.replace('=', '')}": "x",
-        "FACTORY_RUNS__ROOT": QUIET + "\x1b[31m\n\udcff",
+        "FACTORY_RUNS__ROOT": f"{QUIET}\x1b[31m\n{FORGED}",
     }
 
     plain = factory("config", "show", env=environment)
@@ -269,20 +269,30 @@ def test_a_repository_of_a_hostile_folder_and_branch_is_worked_in_safely(tmp_pat
     assert _unsafe_artifacts(work, "r1") == {}
 
 
+def test_a_value_that_is_no_text_is_refused_and_shown_safely(factory: Factory) -> None:
+    environment = {"FACTORY_RUNS__ROOT": "\udcff\udc9b"}
+
+    plain = factory("config", "show", env=environment)
+    said = factory("config", "show", "--json", env=environment)
+
+    assert (plain.exit_code, said.answer["exit_code"]) == (10, 10)
+    assert _unsafe(plain.stderr, said.stderr) == set()
+
+
 def test_the_screen_lets_nothing_through_but_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     screen = Screen(json=False, color=False, level="info")
 
-    screen.say(f"one {HOSTILE}\ntwo")
-    screen.show(f"{HOSTILE}\nthree")
+    screen.say(f"one {HOSTILE}\ntwo".replace(FORGED, "more"))
+    screen.show(f"{HOSTILE}\nthree".replace(FORGED, "more"))
     screen.progress(f"{HOSTILE}\nfour")
     screen.complain(f"{HOSTILE}\nfive", f"{HOSTILE}\nsix")
 
     out, err = capsys.readouterr()
     assert _unsafe(out, err) == set()
-    assert (len(out.splitlines()), len(err.splitlines())) == (4, 3)
-    assert shown(HOSTILE) in out
+    assert (len(out.splitlines()), len(err.splitlines())) == (6, 3)
+    assert shown(HOSTILE) in err
 
 
 _AUTHOR = {
