@@ -47,6 +47,11 @@ with open(os.path.join(outbox, "HANDOFF_NOTE.json"), "w") as file:
 print(hostile, flush=True)
 print(hostile, file=sys.stderr, flush=True)
 """
+IDLE_WORKER = """\
+import json, os, sys
+with open(os.path.join(os.environ["FACTORY_OUTBOX"], "HANDOFF_NOTE.json"), "w") as file:
+    json.dump({"no_change": json.loads(sys.argv[1])}, file)
+"""
 
 
 def test_a_plan_and_a_worker_of_hostile_text_steer_no_screen(work: Work) -> None:
@@ -103,6 +108,19 @@ def test_a_merged_run_of_hostile_names_is_published_and_shown_safely(work: Work)
     assert [one.exit_code for one in everything] == [0] * len(everything)
     assert _unsafe(*(one.stdout + one.stderr for one in everything)) == set()
     assert _unsafe(work.repo.git("log", "-1", "--format=%B", "factory/r1").decode()) == set()
+
+
+def test_the_reason_of_a_worker_that_changed_nothing_steers_no_screen(work: Work) -> None:
+    (work.folder / "worker.py").write_text(IDLE_WORKER)
+    command = ["python3", str(work.folder / "worker.py"), json.dumps(HOSTILE)]
+    work.add("A_worker", allow=["docs/**"], command=command)
+
+    ended = _both(work, "oneshot", "--plan", _plan(work), "--run-id", "r1")
+    judged = work.factory("bundle-validate", "--run-id", "r1")
+
+    assert shown(HOSTILE) in judged.stdout
+    assert _unsafe(judged.stdout, *(one.stdout + one.stderr for one in ended)) == set()
+    assert _unsafe_artifacts(work, "r1") == {}
 
 
 def test_what_a_red_check_prints_steers_no_screen(work: Work) -> None:
