@@ -168,11 +168,14 @@ def _rooms() -> dict[str, _Room]:
     return rooms
 
 
-def _classes() -> Iterator[tuple[_Room, ast.ClassDef]]:
-    for room in _rooms().values():
-        for node in ast.walk(room.tree):
-            if isinstance(node, ast.ClassDef):
-                yield room, node
+@cache
+def _classes() -> tuple[tuple[_Room, ast.ClassDef], ...]:
+    return tuple(
+        (room, node)
+        for room in _rooms().values()
+        for node in ast.walk(room.tree)
+        if isinstance(node, ast.ClassDef)
+    )
 
 
 def _exit_codes() -> dict[str, int]:
