@@ -22,8 +22,8 @@ cannot go on: one line on stderr, `->` and what to do below it, and the same two
 `--json`.
 
 What only a run knows stands in capitals here; what is said only sometimes stands in brackets. `W`
-is the id of a worker. `factory amend` always takes `--reason WHY`; `factory bundle-validate` and
-`factory integrate` go on after it.
+is the id of a worker. `factory amend` always takes `--reason WHY`, and `factory bundle-validate`
+and `factory integrate` go on after it.
 """
 _FAMILIES = {
     "bundle": "the bundle itself: its files, its claims",

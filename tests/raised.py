@@ -157,22 +157,25 @@ def _rooms() -> dict[str, _Room]:
     for path in sorted(HOUSE.rglob("*.py")):
         name = path.relative_to(HOUSE).as_posix()
         room = _Room(name, ast.parse(path.read_text("utf-8")))
-        for node in room.tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                room.constants[node.targets[0].id] = node.value
-        for part in ast.walk(room.tree):
-            if isinstance(part, ast.ImportFrom) and (part.module or "").startswith(PREFIX):
-                origin = str(part.module).removeprefix(PREFIX).replace(".", "/") + ".py"
-                room.origins.update({alias.name: origin for alias in part.names})
+        for line in room.tree.body:
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                room.constants[line.targets[0].id] = line.value
+        for node in ast.walk(room.tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
+                origin = str(node.module).removeprefix(PREFIX).replace(".", "/") + ".py"
+                room.origins.update({alias.name: origin for alias in node.names})
         rooms[name] = room
     return rooms
 
 
-def _classes() -> Iterator[tuple[_Room, ast.ClassDef]]:
-    for room in _rooms().values():
-        for node in ast.walk(room.tree):
-            if isinstance(node, ast.ClassDef):
-                yield room, node
+@cache
+def _classes() -> tuple[tuple[_Room, ast.ClassDef], ...]:
+    return tuple(
+        (room, node)
+        for room in _rooms().values()
+        for node in ast.walk(room.tree)
+        if isinstance(node, ast.ClassDef)
+    )
 
 
 def _exit_codes() -> dict[str, int]:

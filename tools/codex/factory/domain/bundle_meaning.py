@@ -27,7 +27,7 @@ BUNDLE_MEANING: Mapping[Code, Meaning] = {
         "`factory amend --drop W` goes on without the worker.",
     ),
     Code.NOT_A_FILE: Meaning(
-        "Something in the bundle folder is a link, a hard link, a device or a folder where a plain "
+        "Something in the bundle folder is a link, a hard link, a device or a pipe where a plain "
         "file belongs, or has a name that no artifact and no log has.",
         f"Hand in plain files, each a copy of its own, in a new run, {_WITHOUT}.",
     ),
