@@ -92,6 +92,7 @@ def plain(printed: str) -> str:
     printed = re.sub(r"\d{4}-\d\d-\d\dT[0-9:]{8}(\.\d+Z)?", "<date>", printed)
     printed = re.sub(r"\b[0-9a-f]{7,64}\b", "<digest>", printed)
     printed = re.sub(r"\b[0-9.]+ (B|KiB|MiB)\b", "<size>", printed)
+    printed = re.sub(r"\b\d+s\b", "<time>", printed)
     return re.sub(r"(?<=\S) {2,}", "  ", printed)
 
 
