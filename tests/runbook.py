@@ -12,7 +12,7 @@ from tests.builders import Repo
 from tests.conftest import Factory
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("operator.md", "blocked.md")
+PAGES = ("operator.md", "blocked.md", "newcomer.md")
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^[A-Z][A-Z ]+$")
 _PERSON = "[user]\n\tname = Ann Operator\n\temail = ann@localhost\n[init]\n\tdefaultBranch = main\n"
@@ -48,6 +48,8 @@ class Reader:
                 for command, shown in _commands(content):
                     run = _run_id(command) or run
                     said.append(Shown(command, shown, self._typed(command)))
+            elif kind == "toml":
+                self._written(content)
             elif kind == "text":
                 report = self.factory("print-report", "--run-id", run).stdout
                 reported.append(Shown(run, content, report))
@@ -62,9 +64,13 @@ class Reader:
         for script in scripts:
             self._typed(script)
         for plan in (content for kind, content in blocks if kind == "toml"):
-            name = plan.partition("\n")[0].removeprefix("# ")
-            (self.place / name).write_text(plan, "utf-8")
+            self._written(plan)
         repo.commit()
+
+    def _written(self, plan: str) -> None:
+        """Write a plan into the file that its first line names."""
+        name = plan.partition("\n")[0].removeprefix("# ")
+        (self.place / name).write_text(plan, "utf-8")
 
     def _typed(self, command: str) -> str:
         """Return what a line of the page prints, without the names of our folders."""
