@@ -118,7 +118,7 @@ def refreshed(page: str, said: list[Shown], reported: list[Shown]) -> str:
             page, old = page[:at] + new + page[at + len(old) :], new
         at += len(old)
     for one in reported:
-        is_begun = one.shown.count("\n") == 1
+        is_begun = all(_HEADING.match(line) for line in one.shown.splitlines())
         if is_begun or plain(one.shown) not in plain(one.printed):
             old, new = f"```text\n{one.shown}```", f"```text\n{_excerpt(one)}```"
             page = page.replace(old, new, 1)
