@@ -13,7 +13,7 @@ from tests.catalogue import PAGE as ERRORS
 from tests.catalogue import page
 from tests.conftest import Factory
 from tests.raised import raised, said_in, severities
-from tests.runbook import PAGE, Reader, steady
+from tests.runbook import DOCS, PAGES, Reader, plain, steady
 from tools.codex.factory.cli.main import COMMANDS
 from tools.codex.factory.config import keys
 from tools.codex.factory.domain.finding import Code
@@ -23,7 +23,7 @@ from tools.codex.factory.errors import EXIT_CODE_OF_STATUS, EXIT_CODES
 from tools.codex.factory.storage.runs_root import make_runs_root
 
 PROJECT = Path(__file__).parents[1]
-RUNBOOK = PAGE.read_text("utf-8")
+RUNBOOK = (DOCS / "operator.md").read_text("utf-8")
 _WRITTEN = re.compile(r"^\$ (factory .*)$|`(factory [^`]+)`", re.MULTILINE)
 
 
@@ -95,15 +95,42 @@ def test_the_lock_file_pins_versions_and_names_no_address() -> None:
     assert all(line.count("==") == 1 and "/" not in line and "@" not in line for line in lines)
 
 
-def test_every_command_and_report_in_the_runbook_is_what_a_reader_gets(tmp_path: Path) -> None:
-    said, reported = Reader(tmp_path).read(RUNBOOK)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_report_on_a_page_is_what_a_reader_gets(
+    page: str, tmp_path: Path
+) -> None:
+    said, reported = Reader(tmp_path).read((DOCS / page).read_text("utf-8"))
 
-    # `python -m tests.runbook` writes into the page what the commands print.
-    assert (len(said), len(reported)) > (15, 5)
-    assert {one.command: steady(one.shown) for one in said} == {
-        one.command: steady(one.printed) for one in said
-    }
-    assert [one for one in reported if not one.shown or one.shown not in one.printed] == []
+    # `python -m tests.runbook` writes into the pages what the commands print.
+    assert (len(said), len(reported)) > (10, 1)
+    assert [(one.command, steady(one.shown)) for one in said] == [
+        (one.command, steady(one.printed)) for one in said
+    ]
+    assert [
+        one for one in reported if not one.shown or plain(one.shown) not in plain(one.printed)
+    ] == []
+
+
+def test_the_page_on_blocked_runs_names_every_code_that_blocks() -> None:
+    page = (DOCS / "blocked.md").read_text("utf-8")
+    made = severities()
+    wanted = [code for code in Code if "blocks" in made[code.name]]
+
+    assert len(wanted) > 50
+    assert [code for code in wanted if f"`{code}`" not in page] == []
+
+
+def test_the_table_on_blocked_runs_leads_to_sections_that_are_there() -> None:
+    page = (DOCS / "blocked.md").read_text("utf-8")
+
+    headings = re.findall(r"^##+ (.*)$", page, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in headings}
+    led = set(re.findall(r"\]\(#([a-z0-9-]+)\)", page))
+    sections = re.findall(r"^### (.*)$", page, re.MULTILINE)
+
+    assert led - anchors == set()
+    assert len(sections) == len(led) - 1
 
 
 def test_every_command_that_the_runbook_writes_is_known_with_its_flags(
