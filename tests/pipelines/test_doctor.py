@@ -189,7 +189,9 @@ def test_a_repository_of_sha256_is_unfit(
     ended = factory("doctor", "--json", cwd=other.path, env=env)
 
     said = "the repository keeps its objects by sha256"
-    assert _unfit(ended) == [("repository", said, "factory knows SHA-1 repositories only")]
+    assert _unfit(ended) == [
+        ("repository", said, "work in a clone that keeps them by SHA-1: factory knows no other")
+    ]
 
 
 def test_a_partial_clone_that_lacks_blobs_is_unfit(

@@ -243,7 +243,7 @@ def test_an_event_that_lacks_what_its_sentence_says_is_told_all_the_same(
     assert ended.stdout.splitlines()[:3] == [
         "run run-1 on base ?",
         "? paths of ? bundles merged",
-        "run-1  WAITING  after 0s",
+        "the plan is amended, revision ?: ?",
     ]
 
 

@@ -40,7 +40,7 @@ def run_runs(call: Call) -> int:
     }
     for name in sorted(given - taken):
         flag = "--" + name.replace("_", "-")
-        raise UsageError(f"runs {said.verb} does not take {flag}", hint="factory runs --help")
+        raise UsageError(f"runs {said.verb} does not take {flag}", hint="`factory runs --help`")
     return {"list": _list, "show": _show, "prune": _prune}[said.verb](call)
 
 
@@ -61,7 +61,7 @@ def _show(call: Call) -> int:
 
     said = call.arguments
     if len(said.run_id) + (said.commit is not None) > 1:
-        raise UsageError("runs show takes one run or one commit", hint="factory runs --help")
+        raise UsageError("runs show takes one run or one commit", hint="name one of them")
     ground = call.ground()
     if said.commit is not None:
         answer = commit_shown(ground, said.commit)

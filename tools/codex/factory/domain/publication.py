@@ -18,7 +18,7 @@ def objections(
     if status.rehearsal:
         yield "it is a rehearsal", "run the plan without --dry-run"
     elif status.noop:
-        yield "nobody changed anything", "there is nothing to publish"
+        yield "nobody changed anything", "start a run that changes something"
     elif status.commit is None or status.proof is None:
         yield (
             f"it is {status.status}, and nothing was merged",

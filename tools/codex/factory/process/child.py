@@ -115,7 +115,10 @@ def asked(argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, seconds: 
         except subprocess.TimeoutExpired as error:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
-            raise TookTooLong(f"{argv[0]} did not end within {seconds:.0f} s") from error
+            raise TookTooLong(
+                f"program {argv[0]!r} did not end within {seconds:.0f} s",
+                hint="run it by hand and see what it waits for",
+            ) from error
         return Completed(child.returncode, stdout, stderr)
 
 
