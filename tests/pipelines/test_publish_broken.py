@@ -25,7 +25,7 @@ def known(repo: Repo) -> None:
     repo.git("config", "user.email", "ann@localhost")
 
 
-def passed(work: Work, **more: object) -> Path:
+def passed(work: Work, **more: list[dict[str, object]]) -> Path:
     """Return the folder of a run that passed."""
     work.patch("A_worker", edit_line("src/app.txt", 1, "new"), allow=["src/**"])
     ended = work.factory("oneshot", "--plan", work.plan(**more), "--run-id", "r1")
@@ -261,7 +261,8 @@ def test_every_kind_of_checkout_can_be_published_from(
     work.repo.write("docs/guide.txt", "another\n")
     work.repo.commit("second")
     work.patch("A_worker", edit_line("src/app.txt", 1, "new"), allow=["src/**"])
-    here, words, at = work.repo.path, (), work.repo.path
+    words: tuple[str, ...] = ()
+    here = at = work.repo.path
     if place == "shallow":
         here = at = tmp_path / "shallow"
         work.repo.git("clone", "-q", "--depth", "1", f"file://{work.repo.path}", str(here))
@@ -291,7 +292,7 @@ def test_every_kind_of_checkout_can_be_published_from(
 
 
 def test_onto_another_base_is_a_run_of_its_own_with_its_own_checks(work: Work) -> None:
-    check = {"name": "no-red", "command": ["sh", "-c", "test ! -e red"]}
+    check: dict[str, object] = {"name": "no-red", "command": ["sh", "-c", "test ! -e red"]}
     passed(work, checks=[check])
     work.repo.write("red", "x")
     red = work.repo.commit("red")
