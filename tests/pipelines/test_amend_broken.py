@@ -217,7 +217,6 @@ def test_a_revision_that_was_touched_is_refused_by_every_command(work: Work, how
     }
 
     assert all(code in (1, 3, 10) for code in ended.values()), ended
-    place.unlink(missing_ok=True)
 
 
 def test_a_revision_made_by_hand_has_no_force_and_the_next_amendment_stands(work: Work) -> None:

@@ -242,17 +242,6 @@ def test_a_published_commit_that_was_rewritten_is_told_apart(work: Work, how: st
     assert (ended.exit_code, wrong) == (0, ["tree"])
 
 
-def test_a_run_whose_carrying_was_refused_is_still_the_one_that_publish_means(work: Work) -> None:
-    passed(work)
-    edit_line("src/app.txt", 1, "theirs")(work.repo)
-    work.repo.commit("theirs")
-    assert work.factory("publish", "--run-id", "run-one", "--onto", "main").exit_code == 3
-
-    ended = work.factory("publish", "--json")
-
-    assert ended.exit_code == 0 or "run-one" not in ended.answer["error"]["message"]
-
-
 @pytest.mark.xfail(strict=True, reason="the reason makes a line of the ledger that none can read")
 def test_a_reason_that_is_no_text_leaves_the_ledger_readable(work: Work) -> None:
     passed(work)

@@ -25,10 +25,10 @@ def known(repo: Repo) -> None:
     repo.git("config", "user.email", "ann@localhost")
 
 
-def passed(work: Work, **more: list[dict[str, object]]) -> Path:
+def passed(work: Work, *checks: object) -> Path:
     """Return the folder of a run that passed."""
     work.patch("A_worker", edit_line("src/app.txt", 1, "new"), allow=["src/**"])
-    ended = work.factory("oneshot", "--plan", work.plan(**more), "--run-id", "r1")
+    ended = work.factory("oneshot", "--plan", work.plan(checks=checks), "--run-id", "r1")
     assert ended.exit_code == 0, ended.stderr
     return work.runs_root / "r1"
 
@@ -292,8 +292,8 @@ def test_every_kind_of_checkout_can_be_published_from(
 
 
 def test_onto_another_base_is_a_run_of_its_own_with_its_own_checks(work: Work) -> None:
-    check: dict[str, object] = {"name": "no-red", "command": ["sh", "-c", "test ! -e red"]}
-    passed(work, checks=[check])
+    check = {"name": "no-red", "command": ["sh", "-c", "test ! -e red"]}
+    passed(work, check)
     work.repo.write("red", "x")
     red = work.repo.commit("red")
     work.repo.delete("red")
