@@ -242,7 +242,6 @@ def test_a_published_commit_that_was_rewritten_is_told_apart(work: Work, how: st
     assert (ended.exit_code, wrong) == (0, ["tree"])
 
 
-@pytest.mark.xfail(strict=True, reason="the reason makes a line of the ledger that none can read")
 def test_a_reason_that_is_no_text_leaves_the_ledger_readable(work: Work) -> None:
     passed(work)
     line = ("--share", "docs/guide.txt", "--reason", "caf\udce9")

@@ -109,7 +109,7 @@ def test_a_program_that_is_asked_answers_without_stdin(tmp_path: Path) -> None:
 def test_nothing_lives_on_of_a_program_that_does_not_answer(tmp_path: Path) -> None:
     words = ("sh", "-c", "sleep 60 & echo $! > child; wait")
 
-    with pytest.raises(TookTooLong, match="program .sh. did not end within 1 s"):
+    with pytest.raises(TookTooLong, match=r"program .sh. did not end within 1 s"):
         asked(words, env=ENV, cwd=tmp_path, seconds=1.0)
 
     assert _ends(int((tmp_path / "child").read_text()))

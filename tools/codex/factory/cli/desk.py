@@ -89,7 +89,8 @@ def run_amend(call: Call) -> int:
     call.screen.say(f"revision {run.plan.revision} of the plan of {name}:")
     for line in changes:
         call.screen.say(f"  {shown(line)}")
-    call.screen.say("then: factory bundle-validate, factory integrate")
+    call.screen.say(f"then: factory bundle-validate --run-id {name}")
+    call.screen.say(f"      factory integrate --run-id {name}")
     call.screen.document(
         AmendAnswer(
             command="amend",
@@ -117,6 +118,7 @@ def run_publish(call: Call) -> int:
     """Make one commit of a run's proven tree, on a new branch."""
     from tools.codex.factory.cli.telling import teller
     from tools.codex.factory.domain.answer import PublishAnswer
+    from tools.codex.factory.domain.path import quoted
     from tools.codex.factory.pipelines.publish import publish
     from tools.codex.factory.render.text import shown
 
@@ -130,7 +132,7 @@ def run_publish(call: Call) -> int:
         accept_partial=said.accept_partial,
     )
     run = made.run
-    call.screen.say(f"branch {shown(made.branch)} is at {made.commit}")
+    call.screen.say(f"branch {shown(quoted(made.branch))} is at {made.commit}")
     call.screen.say(f"it is run {run.directory.run} on base {run.manifest.base_commit}")
     assert made.status.tree is not None
     call.screen.document(
@@ -139,7 +141,7 @@ def run_publish(call: Call) -> int:
             status="OK",
             exit_code=0,
             run_id=run.directory.run,
-            branch=made.branch,
+            branch=quoted(made.branch),
             base_commit=run.manifest.base_commit,
             tree=made.status.tree,
             commit=made.commit,

@@ -20,7 +20,7 @@ _STAGE_EVENTS = {
     "CHECKOUT_KEPT": "{actor}: its checkout is kept: {at}",
     "LAUNCH_END": "launch ends",
     "VALIDATE_END": "bundles judged: {status}",
-    "MERGED": "{paths} paths of {workers} bundles merged",
+    "MERGED": "{paths} of {workers} merged",
     "PROVED": "git reaches the same tree",
     "CHECK_STARTED": "check {check} runs on {on}",
     "CHECKED": "check {check}: {result}",
@@ -70,6 +70,8 @@ def told(event: "Event | LedgerLine") -> str | None:
     said = _Said({**event.details, **event.file_counts})
     said |= {"run": event.run_id, "actor": event.actor}
     said["how"] = _HOW.get(str(said["how"]), str(said["how"]))
+    for name, noun in (("paths", "path"), ("workers", "bundle")):
+        said[name] = f"{said[name]} {noun}{'' if said[name] == 1 else 's'}"
     said["result"] = str(said["result"]).replace("_", " ")
     return shown(words.format_map(said))
 

@@ -98,7 +98,7 @@ def follows(later: Plan, plan: Plan) -> bool:
 def deeds(amendment: Amendment) -> tuple[str, ...]:
     """Return what an amendment changes, a line for each change."""
     lines = [f"{w} may write {p!r}" for w, several in amendment.allow.items() for p in several]
-    lines += [f"{w} is denied {p!r}" for w, several in amendment.deny.items() for p in several]
+    lines += [_denial(w, p) for w, several in amendment.deny.items() for p in several]
     lines += [f"every worker shares {pattern!r}" for pattern in amendment.shared]
     lines += [f"{worker} is left out" for worker in amendment.dropped]
     lines += [
@@ -107,6 +107,12 @@ def deeds(amendment: Amendment) -> tuple[str, ...]:
         for path in several
     ]
     return tuple(lines)
+
+
+def _denial(worker: str, pattern: str) -> str:
+    if pattern.startswith("!"):
+        return f"{worker} is denied {pattern[1:]!r} no longer"
+    return f"{worker} is denied {pattern!r}"
 
 
 def _entry(entry: WorkerEntry, wish: Wish) -> WorkerEntry:

@@ -74,7 +74,7 @@ def read(raw: RawBundle, *, run: RunId, limits: PatchLimits, made_elsewhere: boo
     for name in WORKER_ARTIFACTS:
         content = raw.artifacts.get(name)
         if content is None:
-            findings.append(_missing(raw, name))
+            findings += [] if _was_said(raw, name) else [_missing(raw, name)]
         elif name in _MODELS:
             try:
                 documents[name] = _document(_MODELS[name], content, made_elsewhere)
@@ -180,6 +180,11 @@ def _log_findings(raw: RawBundle, index: Artifact) -> list[Finding]:
         for path in sorted(said.keys() | found.keys())
         if said.get(path) != found.get(path)
     ]
+
+
+def _was_said(raw: RawBundle, name: str) -> bool:
+    """Return whether a finding of the seal says why an artifact cannot be read."""
+    return any(one.subject.endswith(f"{raw.worker}/{name}") for one in raw.findings)
 
 
 def _missing(raw: RawBundle, name: str) -> Finding:

@@ -1,9 +1,13 @@
 """How a worker ended, and what speaks against it."""
 
+from collections.abc import Collection
+
 from tools.codex.factory.domain.artifact import Ending, FindingRecord, finding_of
 from tools.codex.factory.domain.bundle import Bundle
 from tools.codex.factory.domain.finding import Code, Finding, blocking
+from tools.codex.factory.domain.lever import dropping
 
+_ABOUT_A_PATH = ("capture.", "scope.")
 _WELL = ("adopted", "collected")
 _CODES = {
     "signalled": Code.WORKER_SIGNALLED,
@@ -26,16 +30,29 @@ _HINTS = {
 }
 
 
-def ending_findings(bundle: Bundle, *, made_elsewhere: bool) -> list[Finding]:
+def path_of(said: FindingRecord, worker: str) -> str | None:
+    """Return the path that a finding of a worker's capture is about, as artifacts show it."""
+    if not said.code.startswith(_ABOUT_A_PATH):
+        return None
+    path = said.subject.removeprefix(f"{worker}: ")
+    return path if path != said.subject else None
+
+
+def ending_findings(
+    bundle: Bundle, *, made_elsewhere: bool, dropped: Collection[str]
+) -> list[Finding]:
     """Return what speaks against the way a worker ended, and what was found as it was captured.
 
-    Of a bundle made elsewhere the findings are a stranger's: that there are some is enough.
+    Of a bundle made elsewhere the findings are a stranger's: that there are some is enough. What
+    is about a path in `dropped` no longer counts.
     """
     said = bundle.status
     found = _of_ending(bundle.worker, said.ended)
+    kept = [one for one in said.findings if path_of(one, bundle.worker) not in dropped]
     if not made_elsewhere:
-        found += [finding_of(one) for one in said.findings]
-    ill = said.status != "PASS" or not _is_well(said.ended)
+        found += [finding_of(one) for one in kept]
+    is_mended = len(kept) < len(said.findings) and not any(_blocks(one) for one in kept)
+    ill = (said.status != "PASS" and not is_mended) or not _is_well(said.ended)
     if ill and not any(finding.blocks for finding in found):
         reasons = "; ".join(f"{f.code}: {f.message}" for f in said.findings if _blocks(f))
         found.append(_badly(bundle, reasons))
@@ -52,7 +69,7 @@ def _is_well(ended: Ending) -> bool:
 
 def _of_ending(worker: str, ended: Ending) -> list[Finding]:
     how, subject = ended.how, f"{worker}: STATUS.json"
-    hint = _HINTS.get(how, "run it again")
+    hint = f"{_HINTS.get(how, 'run it again')}; {dropping(worker)} leaves its work out"
     if how == "exited" and ended.exit_code != 0:
         message = f"the command exited {ended.exit_code}"
         return [blocking(Code.WORKER_EXIT_CODE, subject, message, hint)]
@@ -70,7 +87,8 @@ def _badly(bundle: Bundle, reasons: str) -> Finding:
         Code.WORKER_ENDED_BADLY,
         f"{bundle.worker}: STATUS.json",
         f"the worker ended {status.status} ({status.ended.how}){': ' + reasons if reasons else ''}",
-        "mend what the worker says, and run it again",
+        f"mend what the worker says, and run it again; {dropping(bundle.worker)} leaves its work "
+        "out",
     )
 
 

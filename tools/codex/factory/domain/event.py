@@ -100,6 +100,8 @@ class RunView:
     """Digests of manifest and plan, as recorded when the run began."""
     published: Mapping[str, str]
     """Branches that were made of it, each with the commit that it was given."""
+    published_workers: frozenset[str]
+    """Whose work is wholly in one of them."""
     amended: Mapping[str, str]
     """Digests of the plan's later revisions and their scope locks."""
     end: tuple[str, int | None] | None
@@ -121,9 +123,9 @@ def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[Ledg
         parent_event_id=event.parent_event_id,
         duration_ms=event.duration_ms,
         file_counts=dict(event.file_counts),
-        hashes=dict(event.hashes),
+        hashes=_textual(event.hashes),
         rc=event.rc,
-        details=dict(event.details),
+        details=_textual(event.details),
         prev=prev,
     )
     return line, text_of(line).encode("ascii") + b"\n"
@@ -132,6 +134,14 @@ def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[Ledg
 def text_of(line: LedgerLine) -> str:
     """Return a line as the ledger holds it, without its newline."""
     return json.dumps(line.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _textual(said: Mapping[str, str]) -> dict[str, str]:
+    """Return what an event says as text that JSON can hold: bytes that are none are escaped."""
+    return {
+        name: value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        for name, value in said.items()
+    }
 
 
 def next_moment(now: datetime, last: str | None) -> datetime:
@@ -164,6 +174,7 @@ def _unbegun(line: LedgerLine) -> RunView:
         seals={},
         begun={},
         published={},
+        published_workers=frozenset(),
         amended={},
         end=None,
     )
@@ -172,7 +183,7 @@ def _unbegun(line: LedgerLine) -> RunView:
 def _after(view: RunView, line: LedgerLine) -> RunView:
     view = replace(view, last=line.ts_utc, events=view.events + 1)
     match line.event_type:
-        case EventType.RUN_START if view.status == PRUNED:
+        case EventType.RUN_START if view.begun or view.status == PRUNED:
             # The name was used again: nothing of the run that is gone counts for this one.
             return replace(_unbegun(line), events=1, begun=line.hashes)
         case EventType.RUN_START:
@@ -194,8 +205,11 @@ def _after(view: RunView, line: LedgerLine) -> RunView:
             return replace(view, status="PENDING", ended=None)
         case EventType.PUBLISHED:
             branch = line.details.get("branch", "")
+            workers = frozenset(line.details.get("workers", "").split(",")) - {""}
             return replace(
-                view, published={**view.published, branch: line.hashes.get("commit", "")}
+                view,
+                published={**view.published, branch: line.hashes.get("commit", "")},
+                published_workers=view.published_workers | workers,
             )
         case EventType.RUN_END:
             status = line.details.get("status", "FAIL")

@@ -8,7 +8,7 @@ from itertools import combinations
 from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order, note
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.path import ancestors, quoted
-from tools.codex.factory.domain.pattern import SAMPLE, patterns, plain_start, samples
+from tools.codex.factory.domain.pattern import SAMPLE, is_anywhere, patterns, plain_start, samples
 from tools.codex.factory.domain.plan import Plan, WorkerEntry
 from tools.codex.factory.domain.scope import (
     Lock,
@@ -51,38 +51,61 @@ def forecast(plan: Plan, files: Collection[str]) -> Forecast:
     """Return what `plan` comes to on a base that has these files."""
     there = sorted(files)
     locks = {entry.id: lock(entry.allow, entry.deny, entry.shared) for entry in plan.workers}
-    reaches = tuple(_reach(entry, locks[entry.id], there, plan) for entry in plan.workers)
+    matched = _Matched(there)
+    denied = frozenset(path for path in there if is_always_denied(path, plan.runs_root))
+    reaches = tuple(_reach(entry, matched, denied) for entry in plan.workers)
     found: list[Finding] = []
     folders = {above for path in there for above in ancestors(path)}
+    sensitive = _sensitive_of(there)
     for entry, reached in zip(plan.workers, reaches, strict=True):
         found += _empty(entry)
-        found += _unmatched(entry, there, folders)
-        found += _sensitive(entry, locks[entry.id], reached)
+        found += _unmatched(entry, matched, folders)
+        found += _sensitive(entry, locks[entry.id], reached, sensitive)
     found += _lock_files(reaches)
     found += _meetings(plan, locks, reaches)
     return Forecast(reaches, in_order(found))
 
 
-def _reach(entry: WorkerEntry, held: Lock, there: Sequence[str], plan: Plan) -> Reach:
-    named = [*_candidates((*entry.allow, *entry.shared), there)]
-    paths = frozenset(path for path in named if _may_write(held, path, plan))
-    return Reach(entry.id, paths, frozenset(path for path in paths if held.shares(path)))
+class _Matched:
+    """Which files of the base a list of patterns matches; each list is asked about once."""
+
+    def __init__(self, there: Sequence[str]) -> None:
+        self._there = there
+        self._known: dict[tuple[str, ...], frozenset[str]] = {}
+
+    def by(self, texts: tuple[str, ...]) -> frozenset[str]:
+        """Return the files that these patterns match."""
+        if texts not in self._known:
+            self._known[texts] = self._found(texts)
+        return self._known[texts]
+
+    def _found(self, texts: tuple[str, ...]) -> frozenset[str]:
+        # Where no pattern takes back, each says for itself what it matches.
+        if len(texts) > 1 and not any(text.startswith("!") for text in texts):
+            return frozenset().union(*(self.by((text,)) for text in texts))
+        held = patterns(texts)
+        return frozenset(path for path in self._candidates(texts) if held.match(path))
+
+    def _candidates(self, texts: Iterable[str]) -> set[str]:
+        """Return the files that could match: a pattern says how those of its begin."""
+        found: set[str] = set()
+        for start in {plain_start(text) for text in texts if not text.startswith("!")}:
+            first = bisect_left(self._there, start)
+            while first < len(self._there) and self._there[first].startswith(start):
+                found.add(self._there[first])
+                first += 1
+        return found
+
+
+def _reach(entry: WorkerEntry, matched: _Matched, denied: frozenset[str]) -> Reach:
+    shared = matched.by(entry.shared) - matched.by(entry.deny)
+    paths = (matched.by(entry.allow) - matched.by(entry.deny)) | shared
+    return Reach(entry.id, paths - denied, shared - denied)
 
 
 def _may_write(held: Lock, path: str, plan: Plan) -> bool:
     allowed = held.allow.match(path) or held.shared.match(path)
     return allowed and not held.deny.match(path) and not is_always_denied(path, plan.runs_root)
-
-
-def _candidates(texts: Iterable[str], there: Sequence[str]) -> set[str]:
-    """Return the files that any of these patterns could match: each has a start that is plain."""
-    found: set[str] = set()
-    for start in {plain_start(text) for text in texts if not text.startswith("!")}:
-        first = bisect_left(there, start)
-        while first < len(there) and there[first].startswith(start):
-            found.add(there[first])
-            first += 1
-    return found
 
 
 def _empty(entry: WorkerEntry) -> Iterator[Finding]:
@@ -96,20 +119,18 @@ def _empty(entry: WorkerEntry) -> Iterator[Finding]:
 
 
 def _unmatched(
-    entry: WorkerEntry, there: Sequence[str], folders: Collection[str]
+    entry: WorkerEntry, matched: _Matched, folders: Collection[str]
 ) -> Iterator[Finding]:
     for key in ("allow", "shared", "deny"):
         for text in getattr(entry, key):
             positive = text.removeprefix("!")
-            one = patterns((positive,))
-            if any(one.match(path) for path in _candidates((positive,), there)):
-                continue
-            yield note(
-                Code.PLAN_MATCHES_NOTHING,
-                f"{entry.id}: {key} {text!r}",
-                "it matches no file of the base commit",
-                _meant(positive, folders),
-            )
+            if not matched.by((positive,)):
+                yield note(
+                    Code.PLAN_MATCHES_NOTHING,
+                    f"{entry.id}: {key} {text!r}",
+                    "it matches no file of the base commit",
+                    _meant(positive, folders),
+                )
 
 
 def _meant(text: str, folders: Collection[str]) -> str:
@@ -122,18 +143,28 @@ def _meant(text: str, folders: Collection[str]) -> str:
     return "right where the worker is to make it, else a mistake"
 
 
-def _sensitive(entry: WorkerEntry, held: Lock, reached: Reach) -> Iterator[Finding]:
-    for path in sorted(reached.paths):
+def _sensitive_of(there: Iterable[str]) -> dict[str, str]:
+    """Return the files that only a pattern of their own allows, each with what it is."""
+    found = {}
+    for path in there:
         name = global_file(path)
-        if name is None and not is_automation(path):
-            continue
-        what = f"it is {name}" if name is not None else "automation runs it"
+        if name is not None:
+            found[path] = f"it is {name}"
+        elif is_automation(path):
+            found[path] = "automation runs it"
+    return found
+
+
+def _sensitive(
+    entry: WorkerEntry, held: Lock, reached: Reach, sensitive: Mapping[str, str]
+) -> Iterator[Finding]:
+    for path in sorted(reached.paths & sensitive.keys()):
         named = held.allow.name(path) or held.shared.name(path)
         then = "the worker may write it" if named else "writing it would block: no pattern names it"
         yield note(
             Code.PLAN_SENSITIVE_PATH,
             f"{entry.id}: {quoted(path)}",
-            f"{what}, and {then}",
+            f"{sensitive[path]}, and {then}",
             "" if named else "name the path itself in `allow`, if that is meant",
         )
 
@@ -152,51 +183,86 @@ def _lock_files(reaches: Iterable[Reach]) -> Iterator[Finding]:
 
 
 def _meetings(plan: Plan, locks: Mapping[str, Lock], reaches: Iterable[Reach]) -> list[Finding]:
-    """Return a finding for each two workers who may write one path that not both share."""
-    met: dict[tuple[str, str], set[str]] = {}
-    writers: dict[str, list[Reach]] = {}
+    """Return a finding for each two workers who may write one path that not both share.
+
+    Workers who may write the very same are one side: of each other, and of everybody else.
+    """
+    sides: dict[tuple[frozenset[str], frozenset[str]], list[str]] = {}
     for reached in reaches:
-        for path in reached.paths:
-            writers.setdefault(path, []).append(reached)
-    for path, several in writers.items():
-        for one, other in combinations(several, 2):
-            if path not in one.shared or path not in other.shared:
-                met.setdefault((one.worker, other.worker), set()).add(path)
-    found = [_overlap(pair, sorted(paths)) for pair, paths in met.items()]
-    for entry in plan.workers:
-        for text in (*entry.allow, *entry.shared):
-            found += _new_files(entry.id, text, plan, locks, set(met))
-    return found
+        sides.setdefault((reached.paths, reached.shared), []).append(reached.worker)
+    found = []
+    met: set[tuple[str, str]] = set()
+    for (paths, shared), workers in sides.items():
+        if len(workers) > 1 and paths - shared:
+            found.append(_overlap(workers, sorted(paths - shared)))
+            met |= set(combinations(sorted(workers), 2))
+    for (one, ones), (other, others) in combinations(sides.items(), 2):
+        both = (one[0] & other[0]) - (one[1] & other[1])
+        if both:
+            found.append(_overlap([*ones, *others], sorted(both)))
+            met |= {(min(a, b), max(a, b)) for a in ones for b in others}
+    return [*found, *_new_files(plan, locks, met)]
 
 
-def _overlap(pair: tuple[str, str], paths: Sequence[str], *, new: bool = False) -> Finding:
+def _overlap(workers: Sequence[str], paths: Sequence[str], *, new: bool = False) -> Finding:
     named = ", ".join(quoted(path) for path in paths[:_MOST_NAMED])
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    said = f"both may make {named}, which is not there yet" if new else f"both may write {named}"
+    who = "both" if len(workers) == 2 else "all"
+    said = f"{who} may make {named}, which is not there yet" if new else f"{who} may write {named}"
     return blocking(
         Code.PLAN_SCOPES_OVERLAP,
-        ", ".join(pair),
+        ", ".join(sorted(workers)),
         said + more,
-        "narrow `allow` of one, `deny` it there, or let both have it in `shared`",
+        "narrow `allow` of one, `deny` it there, or let each have it in `shared`",
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """What a worker could make: paths, names that may lie anywhere, folders that are its own."""
+
+    paths: tuple[str, ...]
+    names: tuple[str, ...]
+    folders: tuple[str, ...]
+    starts: tuple[str, ...]
+
+
 def _new_files(
-    worker: str,
-    text: str,
-    plan: Plan,
-    locks: Mapping[str, Lock],
-    known: set[tuple[str, str]],
+    plan: Plan, locks: Mapping[str, Lock], met: set[tuple[str, str]]
 ) -> Iterator[Finding]:
-    """Yield where another worker may make a file that this pattern is for, too."""
-    for path in samples(text):
-        if not _may_write(locks[worker], path, plan):
+    """Yield where workers, who meet nowhere else, may make one file that is not there yet."""
+    new = {entry.id: _new(entry) for entry in plan.workers}
+    found: dict[str, set[str]] = {}
+    for one, other in combinations([entry.id for entry in plan.workers], 2):
+        if (one, other) in met:
             continue
-        for entry in plan.workers:
-            pair = (min(worker, entry.id), max(worker, entry.id))
-            both = (locks[worker], locks[entry.id])
-            if entry.id == worker or pair in known or not _may_write(both[1], path, plan):
-                continue
-            if not all(held.shares(path) for held in both):
-                known.add(pair)
-                yield _overlap(pair, [path.replace(SAMPLE, "*")], new=True)
+        path = _made_by_both(new[one], new[other], (locks[one], locks[other]), plan)
+        if path is not None:
+            found.setdefault(path, set()).update((one, other))
+    for path, workers in found.items():
+        yield _overlap(sorted(workers), [path.replace(SAMPLE, "*")], new=True)
+
+
+def _new(entry: WorkerEntry) -> _New:
+    texts = (*entry.allow, *entry.shared)
+    wide = [text for text in texts if text.endswith(("/", "/*", "/**"))]
+    return _New(
+        paths=tuple(dict.fromkeys(path for text in texts for path in samples(text))),
+        names=tuple(path for text in texts if is_anywhere(text) for path in samples(text)[:1]),
+        folders=tuple(path.rpartition("/")[0] for text in wide for path in samples(text)[:1]),
+        starts=tuple(plain_start(text) for text in texts),
+    )
+
+
+def _made_by_both(one: _New, other: _New, held: tuple[Lock, Lock], plan: Plan) -> str | None:
+    """Return a path that both may make and not both share, or None where none was found."""
+    crossed = [f"{folder}/{name}" for folder in one.folders for name in other.names]
+    crossed += [f"{folder}/{name}" for folder in other.folders for name in one.names]
+    for path in (*one.paths, *other.paths, *crossed):
+        # Most pairs have nothing in common, and asking a pattern costs more than this.
+        if not path.startswith(one.starts) or not path.startswith(other.starts):
+            continue
+        may = all(_may_write(each, path, plan) for each in held)
+        if may and not all(each.shares(path) for each in held):
+            return path
+    return None

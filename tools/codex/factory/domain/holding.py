@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from tools.codex.factory.domain.answer import HeldRun
 
+UNREADABLE = "UNREADABLE"
+"""The status of a run whose manifest or plan says nothing that this factory understands."""
 _MOST_NAMED = 5
 
 
@@ -13,6 +15,8 @@ def kept_because(run: HeldRun, *, now: datetime, age: timedelta, is_named: bool)
 
     What is in a checkout alone stays also where the run is named.
     """
+    if run.status == UNREADABLE:
+        return f"it cannot be read: {run.title}"
     if run.uncaptured:
         return f"{_named(run.uncaptured)} holds work that was not captured whole"
     if is_named:

@@ -182,7 +182,13 @@ def _file_directory(writers: Mapping[RepoPath, list[tuple[WorkerId, Change]]]) -
                     path,
                     (here, there),
                     f"{', '.join(sorted(there))} makes {quoted(above)!r} a file, link or submodule",
-                    either(*((dropping(worker, path), "leaves it out") for worker in sorted(here))),
+                    either(
+                        *((dropping(worker, path), "leaves it out") for worker in sorted(here)),
+                        *(
+                            (dropping(w, above), f"leaves {quoted(above)} out")
+                            for w in sorted(there)
+                        ),
+                    ),
                 )
 
 

@@ -52,21 +52,36 @@ def naming(path: str) -> str | None:
         return None
 
 
+def is_anywhere(text: str) -> bool:
+    """Return whether a pattern names what may lie in any folder."""
+    text = _without_blanks(text).removesuffix("/")
+    return "/" not in text or (text.startswith("**/") and "/" not in text.removeprefix("**/"))
+
+
 def plain_start(text: str) -> str:
     """Return what every path begins with that a pattern matches; empty where that is nothing."""
+    text = _without_blanks(text)
     if "/" not in text.removesuffix("/"):
         return ""
-    return _PLAIN.match(text.removeprefix("/"))[0]  # type: ignore[index]
+    found = _PLAIN.match(text.removeprefix("/"))
+    return found[0] if found is not None else ""
 
 
 def samples(text: str) -> tuple[str, ...]:
     """Return paths of files that are not there yet, as a pattern means them; none for some."""
     if not {"[", "\\"}.isdisjoint(text) or text.startswith("!"):
         return ()
+    text = _without_blanks(text)
     parts = text.removeprefix("/").removesuffix("/").split("/")
     path = "/".join(re.sub(r"\*+", SAMPLE, part).replace("?", "x") for part in parts)
     below = f"{path}/{SAMPLE}"
     return (below,) if text.endswith("/") else (path, below)
+
+
+def _without_blanks(text: str) -> str:
+    """Return a pattern without the blanks at its end, which git drops where none is escaped."""
+    bare = text.rstrip(" ")
+    return text if bare.endswith("\\") else bare
 
 
 @dataclass(frozen=True, slots=True)

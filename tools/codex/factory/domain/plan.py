@@ -26,6 +26,8 @@ WORKED = ("command", "external")
 def _no_control(text: str) -> str:
     if not text.strip() or any(ord(c) < 32 or c == "\x7f" for c in text):
         raise ValueError(f"{text!r} is empty or holds control characters")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError(f"{text!r} holds bytes that are no UTF-8")
     return text
 
 

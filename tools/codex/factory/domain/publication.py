@@ -9,6 +9,8 @@ RUN_TRAILER = "Factory-Run"
 WORKER_TRAILER = "Factory-Worker"
 BASE_TRAILER = "Factory-Base"
 REPORT_TRAILER = "Factory-Report"
+CHECK_TRAILER = "Factory-Check"
+AMENDED_TRAILER = "Factory-Amended"
 
 
 def objections(

@@ -74,7 +74,11 @@ def judge(
         found[raw.worker] = list(came.findings)
         if came.bundle is not None:
             bundles[raw.worker] = came.bundle
-            found[raw.worker] += ending_findings(came.bundle, made_elsewhere=made_elsewhere)
+            found[raw.worker] += ending_findings(
+                came.bundle,
+                made_elsewhere=made_elsewhere,
+                dropped=plan.dropped_paths(raw.worker),
+            )
     wanted = {path for bundle in bundles.values() for path in touched_paths(bundle.patch)}
     base = around(base_root, wanted, objects.tree)
     ids = {oid for bundle in bundles.values() for oid in wanted_blobs(bundle.patch, base)}

@@ -29,6 +29,7 @@ from tools.codex.factory.repository.discovery import Base, base_of, commit_named
 from tools.codex.factory.repository.weight import weight
 from tools.codex.factory.repository.work_tree import left_out
 from tools.codex.factory.stages.adopt import sealed_event
+from tools.codex.factory.stages.amend import amended_event, revision_files
 from tools.codex.factory.stages.gather import Source, gather, pins
 from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.lock import LOCK
@@ -202,6 +203,9 @@ def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Even
         hashes = {name: digest_of(run.directory.read(name)) for name in (MANIFEST, PLAN)}
         start = run_event(run, EventType.RUN_START, hashes=hashes, workers=workers)
         yield replace(start, details={**start.details, **named_in(run.plan)})
+        for plan in run.plans[1:]:
+            files = revision_files(plan, run.directory.run)
+            yield amended_event(plan, run.directory.run, files)
     else:
         yield run_event(run, EventType.RUN_CONTINUED, workers=workers)
     seals = view.seals if view is not None else {}

@@ -10,24 +10,23 @@ from tools.codex.factory.domain.answer import HeldRun, PrunedRow
 from tools.codex.factory.domain.artifact import FilesChanged
 from tools.codex.factory.domain.document import NotStrictJson, parse
 from tools.codex.factory.domain.event import PRUNED, Event, EventType, RunView, replay
-from tools.codex.factory.domain.holding import gone_because, kept_because
+from tools.codex.factory.domain.holding import UNREADABLE, gone_because, kept_because
 from tools.codex.factory.domain.identity import RunId, WorkerId
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.path import quoted
-from tools.codex.factory.domain.publication import merged_workers
 from tools.codex.factory.errors import FactoryError, RunUnavailable, StorageError
 from tools.codex.factory.pipelines.history import views
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
-    integrator_status,
-    recorded_in,
     run_named,
+    standing_run,
 )
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import work_folder, work_root_of
 from tools.codex.factory.pipelines.stale import Left, left_of
 from tools.codex.factory.repository.checkout import remove_checkout
+from tools.codex.factory.repository.publication import is_on_a_branch
 from tools.codex.factory.storage.passes import Passes
 from tools.codex.factory.storage.removal import (
     bytes_below,
@@ -35,7 +34,7 @@ from tools.codex.factory.storage.removal import (
     set_aside,
     set_aside_in,
 )
-from tools.codex.factory.storage.run_directory import MANIFEST, worker_artifact
+from tools.codex.factory.storage.run_directory import MANIFEST, SEALS, worker_artifact
 from tools.codex.factory.storage.runs_root import runs_in
 from tools.codex.factory.wiring import clock
 
@@ -52,7 +51,7 @@ def holdings(ground: Session, limit: int) -> tuple[HeldRun, ...]:
 def held(ground: Session, name: str, view: RunView | None) -> HeldRun:
     """Return what a run that is here holds; one that cannot be read holds all that it may."""
     try:
-        run = recorded_in(ground.runs_root, name, None if view is None else view.amended)
+        run = standing_run(ground, name)
     except FactoryError as error:
         return _unreadable(ground, name, view, error)
     return HeldRun(
@@ -63,7 +62,7 @@ def held(ground: Session, name: str, view: RunView | None) -> HeldRun:
         title=run.plan.title,
         rehearsal=run.manifest.rehearsal,
         published=dict(view.published) if view is not None else {},
-        unpublished=tuple(_unpublished(run, view)),
+        unpublished=tuple(_unpublished(ground, run, view)),
         uncaptured=tuple(
             quoted(str(one.attempt.checkout))
             for one in _left(ground, run)
@@ -88,8 +87,9 @@ def prune(
     if not is_rehearsal:
         _swept(ground, seen)
     rows = []
-    for name in names or here:
-        run = held(ground, name, seen.get(name))
+    runs = [held(ground, name, seen.get(name)) for name in names or here]
+    for run in sorted(runs, key=lambda run: run.started):
+        name = run.run_id
         why = kept_because(run, now=clock(), age=age, is_named=bool(names))
         if why is None and not is_rehearsal:
             why = _removed(ground, name, seen.get(name), is_named=bool(names))
@@ -106,7 +106,7 @@ def prune(
 
 def _removed(ground: Session, name: str, view: RunView | None, *, is_named: bool) -> str | None:
     """Remove a run; return why it stays, where another factory holds it or it changed just now."""
-    run = recorded_in(ground.runs_root, name, None if view is None else view.amended)
+    run = standing_run(ground, name)
     try:
         with locked(run.directory):
             now = held(ground, name, view)
@@ -126,7 +126,9 @@ def _removed(ground: Session, name: str, view: RunView | None, *, is_named: bool
 def _swept(ground: Session, seen: dict[str, RunView]) -> None:
     """End what a prune that died left: set aside, and maybe not recorded."""
     for name in set_aside_in(ground.runs_root):
-        _ended(ground, name, is_recorded=name in seen and seen[name].status == PRUNED)
+        # A run of that name that is here is another, which began since.
+        known = name in seen and seen[name].status == PRUNED
+        _ended(ground, name, is_recorded=known or _begun(ground, name))
 
 
 def _ended(ground: Session, name: str, *, is_recorded: bool = False) -> None:
@@ -141,14 +143,13 @@ def _begun(ground: Session, name: str) -> bool:
     return (ground.runs_root / name / MANIFEST).is_file()
 
 
-def _unpublished(run: RecordedRun, view: RunView | None) -> Iterator[str]:
+def _unpublished(ground: Session, run: RecordedRun, view: RunView | None) -> Iterator[str]:
     """Yield each worker whose captured work is on no branch that was published."""
-    published: list[str] = []
-    if view is not None and view.published:
-        published = merged_workers(integrator_status(run.directory))
+    out: frozenset[str] = frozenset()
+    if view is not None and is_on_a_branch(ground.git, ground.repository, view.published):
+        out = view.published_workers
     for worker in run.manifest.workers:
-        whole = worker in published and not run.plan.dropped_paths(worker)
-        if not whole and _has_changes(run, WorkerId(worker)):
+        if worker not in out and _has_changes(run, WorkerId(worker)):
             yield worker
 
 
@@ -173,13 +174,13 @@ def _unreadable(ground: Session, name: str, view: RunView | None, error: Factory
     folder: Path = ground.runs_root / name
     return HeldRun(
         run_id=name,
-        status="UNREADABLE",
+        status=UNREADABLE,
         ended=None,
         started=view.started if view is not None else "",
         title=str(error),
         rehearsal=False,
         published=dict(view.published) if view is not None else {},
-        unpublished=(),
+        unpublished=tuple(sorted(path.stem for path in (folder / SEALS).glob("*.json"))),
         uncaptured=(),
         bytes=bytes_below(folder),
     )

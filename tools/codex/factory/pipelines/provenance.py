@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from tools.codex.factory.domain.amendment import deeds
 from tools.codex.factory.domain.answer import Evidence, RunShowAnswer
 from tools.codex.factory.domain.evidence import IntegratorStatus
-from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
+from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of, run_id
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.publication import (
+    AMENDED_TRAILER,
     BASE_TRAILER,
+    CHECK_TRAILER,
     REPORT_TRAILER,
     RUN_TRAILER,
     WORKER_TRAILER,
+    green,
     trailers,
 )
 from tools.codex.factory.errors import FactoryError, RunUnavailable, UsageError
@@ -25,6 +28,7 @@ from tools.codex.factory.pipelines.record import (
     view_of,
 )
 from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.render.text import shown
 from tools.codex.factory.repository.discovery import commit_named
 from tools.codex.factory.repository.publication import commit_tree, message_of
 from tools.codex.factory.storage.run_directory import seal_name, worker_artifact
@@ -109,13 +113,21 @@ def _commit(ground: Session, ref: str) -> _Commit:
         )
     said = trailers(message_of(ground.git, ground.repository, commit))
     run = next((value for name, value in said if name == RUN_TRAILER), None)
-    if run is None:
+    if run is None or not _is_run_id(run):
         raise RunUnavailable(
             f"commit {commit[:12]} names no run: factory did not publish it, or its message was "
             "written anew",
             hint="`git log --grep Factory-Run` lists those that do",
         )
     return _Commit(commit, run, said)
+
+
+def _is_run_id(text: str) -> bool:
+    try:
+        run_id(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _evidence(
@@ -136,6 +148,12 @@ def _evidence(
             known = worker in run.manifest.workers
             here = known and digest == _digest(run, seal_name(WorkerId(worker)))
             yield Evidence(name=name, said=said, is_here=here)
+        elif name == CHECK_TRAILER:
+            green_there = {f"{shown(row.name)}: passed" for row in green(status)} if status else ()
+            yield Evidence(name=name, said=said, is_here=said in green_there)
+        elif name == AMENDED_TRAILER:
+            reasons = [shown(one.reason) for one in run.plan.amendments]
+            yield Evidence(name=name, said=said, is_here=said in reasons)
 
 
 def _digest(run: RecordedRun, name: str) -> str:

@@ -1,11 +1,12 @@
 """A proven run out of the house: one commit on a new branch, and nothing else moves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tools.codex.factory.domain.event import Event, EventType, replay
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
+from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Pin, Plan, WorkerEntry
 from tools.codex.factory.domain.publication import merged_workers, objections
 from tools.codex.factory.errors import PublishRefused
@@ -22,6 +23,7 @@ from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.render.message import commit_message
 from tools.codex.factory.repository.discovery import Base, base_of
 from tools.codex.factory.repository.publication import (
+    Identity,
     hand_over,
     identity_of,
     make_branch,
@@ -61,45 +63,62 @@ def publish(
     their own. Raises PublishRefused for anything but what is proven, and for a branch that is
     there.
     """
-    first = recorded_run(ground, name)
-    with locked(first.directory):
-        run = standing_run(ground, first.directory.run)
-        named = branch if branch is not None else f"factory/{run.directory.run}"
-        refuse_branch(ground.git, ground.repository, named)
+    named = recorded_run(ground, name).directory
+    with locked(named):
+        run = standing_run(ground, named.run)
+        place = branch if branch is not None else f"factory/{named.run}"
+        refuse_branch(ground.git, ground.repository, place)
         identity = identity_of(ground.host, ground.repository)
         status = _proven(ground, run, accept_partial=accept_partial)
-        carried_from = None
-        if onto is not None:
-            base = base_of(ground.git, ground.repository, onto)
-            if base.commit != run.manifest.base_commit:
-                carried_from = run.directory.run
-                run, status = _carried(ground, run, status, base, tell)
-        message = commit_message(
-            run.plan,
-            run.manifest,
-            status,
-            digests=_digests(run, status),
-            carried_from=carried_from,
-        )
-        store = run.directory.check_store()
-        open_store(ground.git, store, ground.repository.objects)
-        parent = ObjectId(run.manifest.base_commit)
-        assert status.tree is not None
-        commit = make_commit(
-            ground.git,
-            store,
-            ObjectId(status.tree),
-            parent=parent,
-            message=message,
-            identity=identity,
-        )
-        hand_over(ground.git, store, ground.repository, commit)
-        make_branch(ground.git, ground.repository, named, commit, identity=identity)
-        names = [run.directory.run] + ([carried_from] if carried_from is not None else [])
-        event = _event(run, status, named, commit)
-        for line in ground.ledger.append([replace(event, run_id=one) for one in names]):
-            tell(replace(event, run_id=line.run_id))
-    return Published(run=run, status=status, branch=named, commit=commit)
+        whole = _whole(run, status)
+        base = base_of(ground.git, ground.repository, onto) if onto is not None else None
+        if base is None or base.commit == run.manifest.base_commit:
+            made = _made(ground, run, status, place, identity, carried_from=None)
+            ground.ledger.append([_event(made, named.run, whole)])
+            return made
+        carried, reached = _carried(ground, run, status, base, tell)
+        made = _made(ground, carried, reached, place, identity, carried_from=named.run)
+        own = _event(made, carried.directory.run, _whole(carried, reached))
+        ground.ledger.append([own, _event(made, named.run, whole)])
+        return made
+
+
+def _made(
+    ground: Session,
+    run: RecordedRun,
+    status: IntegratorStatus,
+    branch: str,
+    identity: Identity,
+    *,
+    carried_from: str | None,
+) -> Published:
+    """Make the commit in the run's store, hand it over, and make the branch."""
+    message = commit_message(
+        run.plan,
+        run.manifest,
+        status,
+        digests=_digests(run, status),
+        carried_from=carried_from,
+    )
+    store = run.directory.check_store()
+    open_store(ground.git, store, ground.repository.objects)
+    assert status.tree is not None
+    commit = make_commit(
+        ground.git,
+        store,
+        ObjectId(status.tree),
+        parent=ObjectId(run.manifest.base_commit),
+        message=message,
+        identity=identity,
+    )
+    hand_over(ground.git, store, ground.repository, commit)
+    make_branch(ground.git, ground.repository, branch, commit, identity=identity)
+    return Published(run=run, status=status, branch=branch, commit=commit)
+
+
+def _whole(run: RecordedRun, status: IntegratorStatus) -> tuple[str, ...]:
+    """Return whose work is in the merged tree with nothing left out."""
+    return tuple(w for w in merged_workers(status) if not run.plan.dropped_paths(w))
 
 
 def _proven(ground: Session, run: RecordedRun, *, accept_partial: bool) -> IntegratorStatus:
@@ -149,7 +168,8 @@ def _carried(
         raise PublishRefused(
             f"the work of run {run.directory.run!r} on {base.commit[:12]} is run "
             f"{ended.run_id!r}, and that is not published: {objection}",
-            hint=f"`factory print-report --run-id {ended.run_id}` says why, and what mends it",
+            hint=f"`factory print-report --run-id {ended.run_id}` says why; to try again, name "
+            f"`--run-id {run.directory.run}`",
         )
     return carried, ended
 
@@ -179,16 +199,18 @@ def _digests(run: RecordedRun, status: IntegratorStatus) -> dict[str, str]:
     return {worker: digest_of(run.directory.read(name)) for worker, name in names.items()}
 
 
-def _event(run: RecordedRun, status: IntegratorStatus, branch: str, commit: ObjectId) -> Event:
+def _event(made: Published, run: str, whole: tuple[str, ...]) -> Event:
+    """Return the event that `run` was published, whose work is `whole` in it."""
     return Event(
-        run_id=run.directory.run,
+        run_id=run,
         event_type=EventType.PUBLISHED,
         actor="operator",
         rc=0,
-        hashes={"commit": commit, "tree": status.tree or ""},
+        hashes={"commit": made.commit, "tree": made.status.tree or ""},
         details={
-            "branch": branch,
-            "base_commit": run.manifest.base_commit,
-            "as": run.directory.run,
+            "branch": quoted(made.branch),
+            "base_commit": made.run.manifest.base_commit,
+            "as": made.run.directory.run,
+            "workers": ",".join(whole),
         },
     )

@@ -73,7 +73,9 @@ def run_meant(ground: Session, name: str | None) -> RunId:
 def standing_run(ground: Session, name: str) -> RecordedRun:
     """Return the run called `name`, which is known to be there; raises as `recorded_run` does."""
     view = view_of(ground, name)
-    return recorded_in(ground.runs_root, name, None if view is None else view.amended)
+    # A ledger that did not see it begin knows of no revision: the run was copied here.
+    known = view.amended if view is not None and view.begun else None
+    return recorded_in(ground.runs_root, name, known)
 
 
 def recorded_in(runs_root: Path, name: str, amended: Mapping[str, str] | None) -> RecordedRun:

@@ -59,7 +59,8 @@ def _row(ground: Session, name: str, recorded: Recorded | None, rebuilding: bool
             run_id=name, status=view.status, events=view.events, rebuilt=False, disagreements=()
         )
     try:
-        amended = recorded.view.amended if recorded is not None else None
+        begun = recorded is not None and bool(recorded.view.begun)
+        amended = recorded.view.amended if recorded is not None and begun else None
         run = recorded_in(ground.runs_root, name, amended)
         found += _checked(ground, run, recorded)
         if rebuilding and (run.directory.folder / "Z_integrator" / "STATUS.json").exists():

@@ -99,7 +99,8 @@ def _state(directory: RunDirectory, worker: WorkerId, attempt: Attempt, *, keep:
     if outcome is None or not is_sealed(directory, worker):
         return "waits" if outcome is not None and outcome.waits else "open"
     if not outcome.is_whole or _says_partial(outcome.findings):
-        return "partial"
+        # A checkout that somebody removed holds nothing any more.
+        return "partial" if os.path.lexists(attempt.checkout) else "done"
     state = _sealed_state(directory, worker)
     return "kept" if state == "done" and keep else state
 

@@ -7,7 +7,9 @@ from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.publication import (
+    AMENDED_TRAILER,
     BASE_TRAILER,
+    CHECK_TRAILER,
     REPORT_TRAILER,
     RUN_TRAILER,
     WORKER_TRAILER,
@@ -33,7 +35,9 @@ def commit_message(
     """
     changes = {row.worker_id: row.changes for row in status.workers}
     merged = merged_workers(status)
-    lines = [shown(plan.title), ""]
+    title = shown(plan.title)
+    # Tools take a line of dashes for the end of a message.
+    lines = [title if not title.startswith("---") else f"Merge: {title}", ""]
     for entry in plan.workers:
         if entry.id in merged:
             said = (entry.task or "").strip().partition("\n")[0] or f"from its {entry.source}"
@@ -46,8 +50,8 @@ def commit_message(
     trailers += [(REPORT_TRAILER, f"sha256:{digests['']}")]
     trailers += [(WORKER_TRAILER, f"{worker} sha256:{digests[worker]}") for worker in merged]
     trailers += [("Factory-Left-Out", one) for one in _left_out(plan, status)]
-    trailers += [("Factory-Check", f"{shown(row.name)}: passed") for row in green(status)]
-    trailers += [("Factory-Amended", shown(one.reason)) for one in plan.amendments]
+    trailers += [(CHECK_TRAILER, f"{shown(row.name)}: passed") for row in green(status)]
+    trailers += [(AMENDED_TRAILER, shown(one.reason)) for one in plan.amendments]
     return "\n".join([*lines, "", *(f"{name}: {value}" for name, value in trailers)]) + "\n"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId, object_id
+from tools.codex.factory.domain.path import ancestors
 from tools.codex.factory.errors import (
     PublishRefused,
     RepositoryError,
@@ -75,26 +76,50 @@ def commit_tree(git: Git, repository: UserRepository, commit: ObjectId) -> Objec
     return object_id(said.decode("ascii").strip())
 
 
+def is_on_a_branch(git: Git, repository: UserRepository, published: Mapping[str, str]) -> bool:
+    """Return whether every commit of `published` (branch to commit) is in some ref's history."""
+    return bool(published) and all(
+        _is_held(git, repository, commit) for commit in published.values()
+    )
+
+
+def _is_held(git: Git, repository: UserRepository, commit: str) -> bool:
+    said = git.call(
+        "for-each-ref", "--count=1", "--format=%(refname)", "--contains", commit,
+        git_dir=repository.git_dir,
+    )  # fmt: skip
+    return bool(said.stdout)
+
+
 def refuse_branch(git: Git, repository: UserRepository, branch: str) -> None:
     """Raise UsageError for what is no name of a branch, PublishRefused for one that is there."""
     ref = f"refs/heads/{branch}"
     form = git.call("check-ref-format", ref, git_dir=repository.git_dir)
-    if form.exit_code != 0 or branch.startswith("-") or branch == "HEAD":
+    if form.exit_code != 0 or branch.startswith(("-", "refs/")) or branch in ("HEAD", "@"):
         raise UsageError(
             f"{branch!r} is no name for a branch",
             hint="`git check-ref-format --help` has the rules",
         )
     there = commit_named(git, repository, ref)
-    if there is not None or _is_ref(git, repository, ref):
+    if there is not None:
         raise PublishRefused(
-            f"branch {branch!r} is there already{f', at {there[:12]}' if there else ''}",
+            f"branch {branch!r} is there already, at {there[:12]}",
             hint="name another with --branch: publish never moves a branch",
+        )
+    other = _in_the_way(git, repository, ref)
+    if other:
+        raise PublishRefused(
+            f"branch {branch!r} cannot be beside {other!r}", hint="name another with --branch"
         )
 
 
-def _is_ref(git: Git, repository: UserRepository, ref: str) -> bool:
-    said = git.call("for-each-ref", "--format=%(refname)", ref, git_dir=repository.git_dir)
-    return bool(said.stdout)
+def _in_the_way(git: Git, repository: UserRepository, ref: str) -> str:
+    """Return a ref that is `ref`, above it or below it; empty where none is."""
+    above = [above for above in ancestors(ref) if above.startswith("refs/heads/")]
+    said = git.call("for-each-ref", "--format=%(refname)", ref, *above, git_dir=repository.git_dir)
+    found = said.stdout.decode("utf-8", "surrogateescape").split("\n")[:-1]
+    near = [one for one in found if one in (ref, *above) or one.startswith(f"{ref}/")]
+    return near[0] if near else ""
 
 
 def make_commit(

@@ -11,7 +11,6 @@ from tests.work import Work, blocking, edit_line, rewrite, write_file
 from tools.codex.factory.storage.lock import held
 
 pytestmark = pytest.mark.slow
-BRICK = "a byte that is no text is accepted, and no command can read the run any more"
 
 
 def bytes_below(folder: Path) -> dict[str, bytes]:
@@ -37,7 +36,6 @@ def granted(work: Work, *words: str) -> None:
     assert ended.exit_code == 0, ended.stderr
 
 
-@pytest.mark.xfail(strict=True, reason=BRICK)
 @pytest.mark.parametrize("flag", ["--allow", "--deny"])
 def test_a_pattern_that_is_no_text_is_refused_and_the_run_goes_on(work: Work, flag: str) -> None:
     blocked(work)
@@ -50,7 +48,6 @@ def test_a_pattern_that_is_no_text_is_refused_and_the_run_goes_on(work: Work, fl
     assert work.factory("integrate").exit_code == 0
 
 
-@pytest.mark.xfail(strict=True, reason=BRICK)
 def test_a_shared_pattern_that_is_no_text_is_refused_and_the_run_goes_on(work: Work) -> None:
     blocked(work)
 
@@ -67,7 +64,7 @@ def test_a_shared_pattern_that_is_no_text_is_refused_and_the_run_goes_on(work: W
         " ",
         "two\nlines",
         "\x1b[31mred",
-        pytest.param(os.fsdecode(b"\xe9"), marks=pytest.mark.xfail(strict=True, reason=BRICK)),
+        os.fsdecode(b"\xe9"),
     ],
     ids=ascii,
 )
@@ -83,9 +80,6 @@ def test_a_reason_that_is_no_line_of_text_is_refused_and_the_run_goes_on(
     granted(work)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a ledger that saw the run, but not its amendments, makes them of no force"
-)
 def test_an_amended_run_that_was_copied_is_integrated_there_again_and_again(
     work: Work, tmp_path: Path
 ) -> None:
@@ -108,9 +102,6 @@ def test_an_amended_run_that_was_copied_is_integrated_there_again_and_again(
     assert codes == [0, 0, 0, 0]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a ledger that saw the run, but not its amendments, makes them of no force"
-)
 def test_a_second_amendment_of_a_copied_run_keeps_the_first(work: Work, tmp_path: Path) -> None:
     run = blocked(work)
     granted(work)
@@ -128,9 +119,6 @@ def test_a_second_amendment_of_a_copied_run_keeps_the_first(work: Work, tmp_path
     assert again.exit_code == 0, blocking(again)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a ledger that saw the run, but not its amendments, makes them of no force"
-)
 def test_a_second_amendment_of_a_copied_run_that_was_integrated_there_keeps_the_first(
     work: Work, tmp_path: Path
 ) -> None:

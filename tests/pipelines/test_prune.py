@@ -39,10 +39,6 @@ def statuses(work: Work) -> dict[str, str]:
     return {row["run_id"]: row["status"] for row in ended.answer["runs"]}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the sweep records RUN_PRUNED for the new run of that name, and replay skips it",
-)
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_name_used_again_after_a_prune_that_died_stays_recorded(
     work: Work, tmp_path: Path, recorded: bool
@@ -81,10 +77,6 @@ def test_a_prune_that_died_is_ended_by_the_next(work: Work, tmp_path: Path, reco
     assert statuses(work) == {"r1": "PRUNED"}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what is published is read from the newest STATUS.json: unpublished work is removed",
-)
 def test_a_published_salvage_that_was_integrated_again_keeps_what_is_not_published(
     work: Work,
 ) -> None:
@@ -105,7 +97,6 @@ def test_a_published_salvage_that_was_integrated_again_keeps_what_is_not_publish
     assert (work.runs_root / "r1" / "B_worker" / "DIFF.patch").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="one damaged run fails list and prune of all")
 @pytest.mark.parametrize("how", ["gone", "damaged"])
 def test_a_published_run_without_its_status_hinders_no_other(work: Work, how: str) -> None:
     known(work)
@@ -125,9 +116,6 @@ def test_a_published_run_without_its_status_hinders_no_other(work: Work, how: st
     assert rows(pruned)["r2"] is False
 
 
-@pytest.mark.xfail(
-    strict=True, reason="--dry-run says that it would go and holds no work; prune refuses it"
-)
 def test_a_run_that_cannot_be_read_is_rehearsed_as_it_is_pruned(work: Work) -> None:
     run = passed(work)
     rewrite(run / "RUN_MANIFEST.json", lambda said: said.update(schema_version=2))
@@ -203,7 +191,6 @@ def test_rehearsals_and_no_ops_go_and_their_names_can_be_used_again(work: Work) 
     assert statuses(work) == {"try": "PRUNED", "none": "PASS"}
 
 
-@pytest.mark.xfail(strict=True, reason="a branch that is gone still counts as published")
 def test_work_whose_published_branch_was_deleted_again_stays(work: Work) -> None:
     known(work)
     passed(work)
@@ -215,7 +202,6 @@ def test_work_whose_published_branch_was_deleted_again_stays(work: Work) -> None
     assert rows(ended) == {"r1": False}
 
 
-@pytest.mark.xfail(strict=True, reason="any folder called .pruned-* is removed and recorded")
 def test_a_folder_that_no_prune_made_is_left_alone(work: Work) -> None:
     passed(work)
     for name in (".pruned-", ".pruned-not a run", ".pruned-..x"):

@@ -13,7 +13,6 @@ from tests.work import Work, edit_line, rewrite, write_file
 
 pytestmark = pytest.mark.slow
 
-DIVIDER = "git interpret-trailers ends the message at a line that begins with ---"
 
 Stamp = tuple[int, int, bytes]
 
@@ -135,8 +134,8 @@ def test_nobody_known_is_said_and_nothing_moves(work: Work) -> None:
     [
         "Factory-Run: forged",
         "x\n\nFactory-Run: forged",
-        pytest.param("--- a divider", marks=pytest.mark.xfail(strict=True, reason=DIVIDER)),
-        pytest.param("---", marks=pytest.mark.xfail(strict=True, reason=DIVIDER)),
+        "--- a divider",
+        "---",
         "# a comment",
         "\x1b[31mred",
         "x" * 300,
@@ -170,12 +169,7 @@ def test_no_title_task_or_reason_forges_a_trailer(work: Work, title: str) -> Non
 @pytest.mark.parametrize(
     "there",
     [
-        pytest.param(
-            "factory",
-            marks=pytest.mark.xfail(
-                strict=True, reason="refused after the objects were handed over"
-            ),
-        ),
+        "factory",
         "factory/r1/deeper",
     ],
 )
@@ -201,7 +195,6 @@ def test_a_name_that_is_none_is_refused(work: Work, name: str) -> None:
     assert ended.exit_code == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the name makes a line of the ledger that nothing can read")
 def test_a_branch_whose_name_is_no_text_is_made_and_said(work: Work) -> None:
     passed(work)
     name = os.fsdecode(b"caf\xe9")
@@ -397,7 +390,6 @@ def test_a_partial_tree_with_a_red_check_is_not_published(work: Work) -> None:
     assert ended.exit_code == 3
 
 
-@pytest.mark.xfail(strict=True, reason="a trailer that is no run id is blamed on --run-id, exit 2")
 def test_a_commit_that_another_made_with_odd_trailers_is_answered(work: Work) -> None:
     passed(work)
     for value in ("../../etc", "\x1b[31mx", "nowhere", "r1"):
