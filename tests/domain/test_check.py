@@ -36,7 +36,10 @@ def a_check(name: str = "a", *, required: bool = True, retries: int = 0) -> Chec
 
 
 def a_row(
-    name: str = "a", result: Result = "failed", on: Literal["merged", "base"] = "merged"
+    name: str = "a",
+    result: Result = "failed",
+    on: Literal["merged", "base"] = "merged",
+    flakes: int = 0,
 ) -> CheckRow:
     ended = Ending(how="exited", exit_code=7, signal=None)
     return CheckRow(
@@ -49,6 +52,7 @@ def a_row(
         runs=1,
         duration_ms=1,
         reused=None,
+        flakes=flakes,
         tail=(),
     )
 
@@ -164,3 +168,10 @@ def test_what_is_green_alone_is_tried_together_before_other_parts_of_its_size(co
     green = NAMES[-count:]
 
     assert next(part for part in subsets(NAMES, green) if len(part) == count) == tuple(green)
+
+
+def test_a_check_that_was_flaky_before_on_the_same_tree_passes_with_a_note() -> None:
+    found = check_findings(a_plan(a_check()), [a_row(result="passed", flakes=2)], ())
+
+    assert [(one.code, one.blocks) for one in found] == [("check.flaky", False)]
+    assert "flaky on this very tree 2 times before" in found[0].message

@@ -93,7 +93,7 @@ def test_what_could_not_be_fixed_is_said(scene: Scene) -> None:
     ended = scene.work.factory("doctor", "--fix", env={"TMPDIR": str(scene.temporary)})
 
     assert ended.exit_code == 20
-    assert ended.stderr.startswith(f"note: not fixed: cannot write '{scene.work.runs_root}': ")
+    assert ended.stderr.startswith(f"note: not fixed: runs.root = '{scene.work.runs_root}' ")
     assert ended.stdout.startswith(f"fixed: made {scene.work.factory.home}/.cache/factory\n")
 
 

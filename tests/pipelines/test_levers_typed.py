@@ -98,16 +98,21 @@ def test_a_lever_for_a_denied_path_mends_it(work: Work, path: str, which: int) -
     assert (ended.exit_code, after.exit_code) == (0, 0), (said, ended.stderr, blocking(after))
 
 
-@pytest.mark.parametrize("which", [0, 1, 2])
-@pytest.mark.parametrize("path", ["a b[1]*.txt", 'it\'s "so"', "!x#y"])
+@pytest.mark.parametrize(
+    ("path", "which"),
+    [
+        *(("a b[1]*.txt", which) for which in range(2)),
+        *(('it\'s "so"', which) for which in range(2)),
+        *(("!x#y", which) for which in range(2)),
+    ],
+)
 def test_a_lever_for_a_path_that_two_write_mends_it(work: Work, path: str, which: int) -> None:
     work.repo.write(path, "".join(f"{n}\n" for n in range(20)))
     work.repo.commit()
     work.patch("A_worker", edit_line(path, 1, "a"), allow=["*"])
     work.patch("B_worker", edit_line(path, 15, "b"), allow=["*"])
     said = hinted(work.oneshot("--run-id", "r1"))
-    if which >= len(said):
-        pytest.skip("no lever more")
+    assert len(said) == 2
 
     ended = typed(work, said[which])
     after = work.factory("integrate", "--run-id", "r1", "--json")

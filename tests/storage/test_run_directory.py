@@ -17,6 +17,7 @@ from tools.codex.factory.errors import (
     OutsideRunDirectory,
     RunUnavailable,
     StorageError,
+    UnfitHost,
 )
 from tools.codex.factory.storage.run_directory import (
     NotARegularFile,
@@ -354,11 +355,11 @@ def test_a_gitignore_that_is_there_is_never_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "dangling"])
-def test_a_runs_root_that_cannot_be_a_folder_is_a_storage_error(tmp_path: Path, name: str) -> None:
+def test_a_runs_root_that_cannot_be_a_folder_is_unfit(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "at" / "all")
 
-    with pytest.raises(StorageError):
+    with pytest.raises(UnfitHost, match="cannot be written"):
         make_runs_root(tmp_path / name)
 
 

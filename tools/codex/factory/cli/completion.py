@@ -16,7 +16,7 @@ def run_completion(call: Call) -> int:
     """Print the completion script of a shell."""
     import shtab
 
-    from tools.codex.factory.domain.introduction import CompletionAnswer
+    from tools.codex.factory.domain.desk_answer import CompletionAnswer
 
     parser, shell = call.parser(), call.arguments.shell
     _complete_paths(parser, {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY})

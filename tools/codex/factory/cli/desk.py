@@ -18,7 +18,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 def run_plan(call: Call) -> int:
     """Say what a plan comes to on its base, before anybody is started."""
     from tools.codex.factory.cli.integration import names
-    from tools.codex.factory.domain.answer import PlanAnswer
+    from tools.codex.factory.domain.desk_answer import PlanAnswer
     from tools.codex.factory.domain.result import records
     from tools.codex.factory.domain.verdict import decide
     from tools.codex.factory.errors import EXIT_CODE_OF_STATUS
@@ -71,7 +71,7 @@ def _add_amend(parser: argparse.ArgumentParser) -> None:
 def run_amend(call: Call) -> int:
     """Change what a run was sealed with, by a new revision of its plan."""
     from tools.codex.factory.domain.amendment import Wish, deeds
-    from tools.codex.factory.domain.answer import AmendAnswer
+    from tools.codex.factory.domain.desk_answer import AmendAnswer
     from tools.codex.factory.pipelines.amend import amend
     from tools.codex.factory.render.text import shown
 
@@ -117,7 +117,7 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
 def run_publish(call: Call) -> int:
     """Make one commit of a run's proven tree, on a new branch."""
     from tools.codex.factory.cli.telling import teller
-    from tools.codex.factory.domain.answer import PublishAnswer
+    from tools.codex.factory.domain.desk_answer import PublishAnswer
     from tools.codex.factory.domain.path import quoted
     from tools.codex.factory.pipelines.publish import publish
     from tools.codex.factory.render.text import shown

@@ -15,7 +15,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
 
 def run_init(call: Call) -> int:
     """Look at the repository and write a first plan for it."""
-    from tools.codex.factory.domain.introduction import (
+    from tools.codex.factory.domain.desk_answer import (
         CheckSaid,
         InitAnswer,
         LanguageSaid,

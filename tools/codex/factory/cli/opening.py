@@ -23,7 +23,7 @@ def run_open_run(call: Call) -> int:
 
 
 def _opened(call: Call, run: str, path: "Path") -> int:
-    from tools.codex.factory.domain.introduction import OpenAnswer
+    from tools.codex.factory.domain.desk_answer import OpenAnswer
     from tools.codex.factory.domain.path import quoted
     from tools.codex.factory.pipelines.opening import shown_to_operator
     from tools.codex.factory.render.text import shown

@@ -45,7 +45,7 @@ def run_runs(call: Call) -> int:
 
 
 def _list(call: Call) -> int:
-    from tools.codex.factory.domain.answer import RunsAnswer
+    from tools.codex.factory.domain.desk_answer import RunsAnswer
     from tools.codex.factory.pipelines.holdings import holdings
     from tools.codex.factory.render.runs import held_table
 
@@ -76,7 +76,7 @@ def _show(call: Call) -> int:
 def _prune(call: Call) -> int:
     from datetime import timedelta
 
-    from tools.codex.factory.domain.answer import PruneAnswer
+    from tools.codex.factory.domain.desk_answer import PruneAnswer
     from tools.codex.factory.pipelines.holdings import prune
     from tools.codex.factory.render.runs import prune_lines
 

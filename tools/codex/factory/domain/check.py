@@ -34,6 +34,11 @@ def check_findings(
             message = f"{_how(row)} {times}, and then passed on the same tree"
             hint = "make it steady, or give it `retries` in the plan"
             found.append(_finding(check, Code.CHECK_FLAKY, message, hint, blocks=not check.retries))
+        elif row.flakes:
+            times = "once" if row.flakes == 1 else f"{row.flakes} times"
+            message = f"it passed now, and was flaky on this very tree {times} before"
+            hint = "make it steady, or give it `retries` in the plan"
+            found.append(_finding(check, Code.CHECK_FLAKY, message, hint, blocks=False))
     return found
 
 

@@ -41,7 +41,8 @@ class CheckRow(Artifact):
 
     `failed` failed every time, `flaky` first failed and then passed. `ended` is how its first run
     ended; `reason` says why it was not run. `reused` names the run whose PASS of the very same
-    thing stands for this one; `tail` is the end of what a run that failed said.
+    thing stands for this one; `flakes` counts how often it was flaky on this tree in earlier
+    integrations of this run; `tail` is the end of what a run that failed said.
     """
 
     name: str
@@ -53,6 +54,7 @@ class CheckRow(Artifact):
     runs: Count
     duration_ms: Count
     reused: str | None
+    flakes: Count
     tail: tuple[str, ...]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from tools.codex.factory.domain.answer import HeldRun
+from tools.codex.factory.domain.desk_answer import HeldRun
 
 UNREADABLE = "UNREADABLE"
 """The status of a run whose manifest or plan says nothing that this factory understands."""

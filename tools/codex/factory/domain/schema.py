@@ -3,18 +3,12 @@
 from typing import Any
 
 from tools.codex.factory.domain.answer import (
-    AmendAnswer,
     Answer,
     ConfigAnswer,
     LedgerAnswer,
-    PlanAnswer,
-    PruneAnswer,
-    PublishAnswer,
     ReplayAnswer,
     ReportAnswer,
     RunAnswer,
-    RunsAnswer,
-    RunShowAnswer,
     SchemasAnswer,
 )
 from tools.codex.factory.domain.artifact import (
@@ -27,10 +21,20 @@ from tools.codex.factory.domain.artifact import (
     Seal,
     WorkerStatus,
 )
+from tools.codex.factory.domain.desk_answer import (
+    AmendAnswer,
+    CompletionAnswer,
+    InitAnswer,
+    OpenAnswer,
+    PlanAnswer,
+    PruneAnswer,
+    PublishAnswer,
+    RunsAnswer,
+    RunShowAnswer,
+)
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
 from tools.codex.factory.domain.fitness import DoctorAnswer
-from tools.codex.factory.domain.introduction import CompletionAnswer, InitAnswer, OpenAnswer
 from tools.codex.factory.domain.plan import Plan, PlanFile
 
 MODELS: dict[str, type[Artifact]] = {

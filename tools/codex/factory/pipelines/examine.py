@@ -8,7 +8,7 @@ from tools.codex.factory.domain.artifact import LogEntry
 from tools.codex.factory.domain.check import red
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
-from tools.codex.factory.pipelines.history import passed_in
+from tools.codex.factory.pipelines.history import flaked_in, passed_in
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
 from tools.codex.factory.pipelines.record import RecordedRun
 from tools.codex.factory.pipelines.session import Session
@@ -85,6 +85,7 @@ def _checking(
         settings=ground.settings.config.checks,
         passes=Passes(ground.runs_root),
         witnessed=lambda named, key: passed_in(ground, named, key),
+        flaked=lambda key: flaked_in(ground, run.directory.run, key),
         clock=clock,
         record=record,
     )

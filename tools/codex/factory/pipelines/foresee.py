@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tools.codex.factory.domain.answer import Cost, PlannedWorker
+from tools.codex.factory.domain.desk_answer import Cost, PlannedWorker
 from tools.codex.factory.domain.forecast import Forecast, forecast
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, seconds
 from tools.codex.factory.domain.settings import Config

@@ -64,6 +64,19 @@ def passed_in(ground: Session, run: str, key: str) -> bool:
     return False
 
 
+def flaked_in(ground: Session, run: str, key: str) -> int:
+    """Return how often the ledger has it that what `key` stands for was flaky in `run`."""
+    count = 0
+    for line in ground.ledger.recent():
+        if line.run_id != run:
+            continue
+        if line.event_type == EventType.CHECKED and line.hashes.get("key") == key:
+            count += line.details.get("result") == "flaky"
+        if line.event_type == EventType.RUN_START:
+            break
+    return count
+
+
 def unknown_run(ground: Session, run: str) -> RunUnavailable:
     """Return that the ledger has no such run; its hint names the nearest."""
     known = {line.run_id for line in itertools.islice(ground.ledger.recent(), 5000)} - {""}

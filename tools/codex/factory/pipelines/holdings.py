@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.answer import HeldRun, PrunedRow
 from tools.codex.factory.domain.artifact import FilesChanged
+from tools.codex.factory.domain.desk_answer import HeldRun, PrunedRow
 from tools.codex.factory.domain.document import NotStrictJson, parse
 from tools.codex.factory.domain.event import PRUNED, Event, EventType, RunView, replay
 from tools.codex.factory.domain.holding import UNREADABLE, gone_because, kept_because

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tools.codex.factory.domain.amendment import deeds
-from tools.codex.factory.domain.answer import Evidence, RunShowAnswer
+from tools.codex.factory.domain.desk_answer import Evidence, RunShowAnswer
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of, run_id
 from tools.codex.factory.domain.path import quoted

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from tools.codex.factory.domain.answer import Cost, PlanAnswer
+from tools.codex.factory.domain.desk_answer import Cost, PlanAnswer
 from tools.codex.factory.render.tables import plain_table
 from tools.codex.factory.render.text import shown
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from tools.codex.factory.domain.answer import HeldRun, PruneAnswer, RunShowAnswer
+from tools.codex.factory.domain.desk_answer import HeldRun, PruneAnswer, RunShowAnswer
 from tools.codex.factory.domain.publication import checks_behind
 from tools.codex.factory.render.tables import plain_table, status_text
 from tools.codex.factory.render.text import shown

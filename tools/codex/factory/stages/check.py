@@ -54,12 +54,18 @@ def checked(
             runs.append(found.get((label, check.name), _NO_TIME))
             _keep_logs(about, check, runs, logs)
         rows.append(_judged(about, check, on, runs))
-    for check, row in zip(about.plan.checks, rows, strict=True):
-        key = _key(about, check, tree)
+    keys = [_key(about, check, tree) for check in about.plan.checks]
+    # Asked before anything of now is recorded.
+    rows = [_with_flakes(about, row, key) for row, key in zip(rows, keys, strict=True)]
+    for row, key in zip(rows, keys, strict=True):
         about.record(_row_event(about, row, key))
-        if row.result == "passed" and row.reused is None:
-            about.passes.keep(key, about.run.run, check.name)
+        if row.result == "passed" and row.reused is None and not row.flakes:
+            about.passes.keep(key, about.run.run, row.name)
     return tuple(rows)
+
+
+def _with_flakes(about: Checking, row: CheckRow, key: Digest) -> CheckRow:
+    return row.model_copy(update={"flakes": about.flaked(key)})
 
 
 def _judged(
@@ -100,6 +106,7 @@ def _row(
         runs=runs,
         duration_ms=step.milliseconds if step is not None else 0,
         reused=reused,
+        flakes=0,
         tail=_tail(run) if run is not None and not run.passed else (),
     )
 

@@ -38,6 +38,8 @@ class Checking:
     passes: Passes
     witnessed: Callable[[str, Digest], bool]
     """Whether the ledger has it that what a key stands for passed in a run."""
+    flaked: Callable[[Digest], int]
+    """How often the ledger has it that what a key stands for was flaky in this run."""
     clock: Callable[[], datetime]
     record: Callable[[Event], None]
 
