@@ -37,13 +37,23 @@ def a_plan(*workers: dict[str, Any]) -> Plan:
     return resolved(PlanFile.model_validate_json(json.dumps(document)), Policy(), {}, "runs")
 
 
-def met(found: Forecast) -> set[tuple[str, ...]]:
-    """Return each pair of workers who meet."""
+def met(found: Forecast, *, here: bool = False) -> set[tuple[str, ...]]:
+    """Return each pair of workers who meet; `here`: in a file that the base has."""
     return {
-        tuple(finding.subject.split(", "))
+        pair
         for finding in found.findings
         if finding.code is Code.PLAN_SCOPES_OVERLAP
+        and not (here and "not there yet" in finding.message)
+        for pair in _pairs(finding.subject)
     }
+
+
+def _pairs(subject: str) -> set[tuple[str, ...]]:
+    """Return who meets whom: everybody, or everybody of one side with those of the other."""
+    one, _, other = subject.partition(" and ")
+    if not other:
+        return set(combinations(one.split(", "), 2))
+    return {(min(a, b), max(a, b)) for a in one.split(", ") for b in other.split(", ")}
 
 
 @given(workers=st.lists(entries, min_size=2, max_size=3), files=st.sets(paths, max_size=8))
@@ -70,12 +80,7 @@ def test_it_names_whom_the_slow_model_names(workers: list[dict[str, Any]], files
 
     reached = {(reach.worker, path) for reach in found.reaches for path in reach.paths}
     assert reached == may
-    said = {
-        tuple(finding.subject.split(", "))
-        for finding in found.findings
-        if finding.code is Code.PLAN_SCOPES_OVERLAP and "not there yet" not in finding.message
-    }
-    assert said == model
+    assert met(found, here=True) == model
 
 
 def test_a_pair_that_may_make_new_files_is_said_once() -> None:

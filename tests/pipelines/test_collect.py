@@ -9,6 +9,8 @@ import pytest
 from tests.work import Work, blocking, codes, edit_line
 from tests.workers import program
 
+pytestmark = pytest.mark.slow
+
 
 def checkout_of(work: Work, command: str = "oneshot", **fields: object) -> Path:
     """Begin a run that waits for A, and return the checkout that it names."""

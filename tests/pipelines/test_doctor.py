@@ -17,6 +17,8 @@ from tools.codex.factory.domain.schema import schemas
 from tools.codex.factory.pipelines.doctor import schema_rows
 from tools.codex.factory.process.packages import PACKAGES
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 GROUPS = [
     "host",

@@ -194,24 +194,31 @@ def _meetings(plan: Plan, locks: Mapping[str, Lock], reaches: Iterable[Reach]) -
     met: set[tuple[str, str]] = set()
     for (paths, shared), workers in sides.items():
         if len(workers) > 1 and paths - shared:
-            found.append(_overlap(workers, sorted(paths - shared)))
+            found.append(_overlap(", ".join(sorted(workers)), sorted(paths - shared)))
             met |= set(combinations(sorted(workers), 2))
     for (one, ones), (other, others) in combinations(sides.items(), 2):
         both = (one[0] & other[0]) - (one[1] & other[1])
         if both:
-            found.append(_overlap([*ones, *others], sorted(both)))
+            found.append(_overlap(_sides(ones, others), sorted(both)))
             met |= {(min(a, b), max(a, b)) for a in ones for b in others}
     return [*found, *_new_files(plan, locks, met)]
 
 
-def _overlap(workers: Sequence[str], paths: Sequence[str], *, new: bool = False) -> Finding:
+def _sides(ones: Sequence[str], others: Sequence[str]) -> str:
+    """Return who meets whom; those of one side may well get along."""
+    if len(ones) == len(others) == 1:
+        return ", ".join(sorted((*ones, *others)))
+    return " and ".join(sorted((", ".join(sorted(ones)), ", ".join(sorted(others)))))
+
+
+def _overlap(workers: str, paths: Sequence[str], *, new: bool = False) -> Finding:
     named = ", ".join(quoted(path) for path in paths[:_MOST_NAMED])
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    who = "both" if len(workers) == 2 else "all"
+    who = "both" if workers.count(",") == 1 and " and " not in workers else "they"
     said = f"{who} may make {named}, which is not there yet" if new else f"{who} may write {named}"
     return blocking(
         Code.PLAN_SCOPES_OVERLAP,
-        ", ".join(sorted(workers)),
+        workers,
         said + more,
         "narrow `allow` of one, `deny` it there, or let each have it in `shared`",
     )
@@ -240,7 +247,7 @@ def _new_files(
         if path is not None:
             found.setdefault(path, set()).update((one, other))
     for path, workers in found.items():
-        yield _overlap(sorted(workers), [path.replace(SAMPLE, "*")], new=True)
+        yield _overlap(", ".join(sorted(workers)), [path.replace(SAMPLE, "*")], new=True)
 
 
 def _new(entry: WorkerEntry) -> _New:
