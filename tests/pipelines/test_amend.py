@@ -344,3 +344,17 @@ def test_a_worker_that_wrote_where_a_dropped_path_was_is_not_mixed(work: Work) -
     patch = (work.runs_root / "r1/Z_integrator/DIFF.patch").read_bytes()
     assert b"+a\n" in patch and b"+b\n" in patch
     assert patch.count(b"diff --git") == 2
+
+
+def test_a_report_that_is_older_than_the_plan_says_so(work: Work) -> None:
+    blocked(work)
+    before = work.factory("print-report")
+    granted(work)
+
+    amended = work.factory("print-report")
+    work.factory("integrate")
+    after = work.factory("print-report")
+
+    note = "note: the plan was amended after this report: `factory integrate --run-id r1`\n"
+    assert (before.stderr, amended.stderr, after.stderr) == ("", note, "")
+    assert amended.stdout == before.stdout

@@ -16,6 +16,7 @@ from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     integrator_status,
+    is_outdated,
     recorded_run,
     standing_run,
 )
@@ -33,7 +34,7 @@ from tools.codex.factory.repository.publication import (
 from tools.codex.factory.repository.quarantine import open_store
 from tools.codex.factory.stages.gather import PatchSource, Source
 from tools.codex.factory.stages.verify import Recorded, disagreements
-from tools.codex.factory.storage.run_directory import plan_name, seal_name, worker_artifact
+from tools.codex.factory.storage.run_directory import seal_name, worker_artifact
 
 Tell = Callable[[Event], None]
 
@@ -125,7 +126,7 @@ def _proven(ground: Session, run: RecordedRun, *, accept_partial: bool) -> Integ
     """Return the run's STATUS.json; raise PublishRefused unless all that it says still stands."""
     name = run.directory.run
     status = integrator_status(run.directory)
-    if plan_name(run.plan.revision) not in status.inputs and status.status != "FAIL":
+    if is_outdated(run, status):
         raise PublishRefused(
             f"run {name!r} was amended since it was integrated",
             hint=f"`factory integrate --run-id {name}` judges it under the amended plan",

@@ -149,6 +149,11 @@ def integrator_status(directory: RunDirectory) -> IntegratorStatus:
     return _parsed(IntegratorStatus, content, directory, name)
 
 
+def is_outdated(run: RecordedRun, status: IntegratorStatus) -> bool:
+    """Return whether the plan was amended after this STATUS.json; a FAIL names no plan."""
+    return status.status != "FAIL" and plan_name(run.plan.revision) not in status.inputs
+
+
 def report_text(directory: RunDirectory) -> str:
     """Return the run's FINAL_REPORT.txt; raise RunUnavailable where there is none yet."""
     try:
