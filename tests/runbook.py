@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from tests.builders import Repo
@@ -16,6 +17,8 @@ PAGES = ("operator.md", "blocked.md", "newcomer.md")
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^[A-Z][A-Z ]+$")
 _PERSON = "[user]\n\tname = Ann Operator\n\temail = ann@localhost\n[init]\n\tdefaultBranch = main\n"
+
+_SIDE_BY_SIDE = re.compile(r"[A-Za-z][\w-]*: |check \S+( runs|:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +106,23 @@ def plain(printed: str) -> str:
 
 
 def steady(printed: str) -> str:
-    """Return what was printed, plain and sorted: workers side by side end in any order."""
-    return "\n".join(sorted(plain(printed).splitlines()))
+    """Return what was printed, plain; what workers and checks do side by side is sorted."""
+    lines = plain(printed).splitlines()
+    groups = groupby(lines, key=lambda line: _SIDE_BY_SIDE.match(line) is not None)
+    return "\n".join(
+        line for beside, group in groups for line in (sorted(group) if beside else group)
+    )
 
 
 def refreshed(page: str, said: list[Shown], reported: list[Shown]) -> str:
     """Return the page with what each command printed, and each report says, where it differs."""
+    # All of a page or nothing: names that one command shows are those that another is given.
+    is_old = any(steady(one.shown) != steady(one.printed) for one in said)
     at = 0
     for one in said:
         old = f"$ {one.command}\n{one.shown}"
         at = page.index(old, at)
-        if steady(one.shown) != steady(one.printed):
+        if is_old:
             new = f"$ {one.command}\n{one.printed}"
             page, old = page[:at] + new + page[at + len(old) :], new
         at += len(old)

@@ -1,6 +1,7 @@
 """The house rules that a machine can keep."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,30 @@ def test_a_room_has_one_purpose_and_so_few_lines(path: Path) -> None:
     lines = len(path.read_text("utf-8").splitlines())
 
     assert lines <= MOST_LINES
+
+
+def test_the_plan_of_the_house_names_every_room_and_no_other() -> None:
+    page = (HOUSE.parents[2] / "docs" / "architecture.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    # A row names a folder once: `domain/plan` `plan_file` are both in domain.
+    named = set()
+    for row in rows:
+        folder = ""
+        for name in re.findall(r"`([\w/.]+)`", row):
+            folder = name.rpartition("/")[0] if "/" in name else folder
+            named.add(f"{folder}/{name.rpartition('/')[2]}".removesuffix(".py"))
+    rooms = {
+        f"{path.parent.name if path.parent != HOUSE else ''}/{path.stem}"
+        for path in SOURCES
+        if path.stem not in ("__init__", "__main__") and room(path) not in ("cli", "render")
+    }
+
+    assert named - {"cli/", "render/"} >= rooms
+    assert {name for name in named if name.partition("/")[0] in FLOOR_OF} - rooms <= {
+        "cli/",
+        "render/",
+        "domain/schema",
+    }
 
 
 def test_the_front_door_imports_nothing_heavy() -> None:

@@ -76,6 +76,26 @@ def _jobs(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else text
 
 
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """Add what names a plan, its base and its workers, for every command that reads one."""
+    parser.add_argument(
+        "--base-ref", metavar="REF", default="HEAD", help="what the workers start from (HEAD)"
+    )
+    parser.add_argument("--plan", metavar="FILE", help="the plan (factory.plan.toml)")
+    parser.add_argument("--workers", metavar="A,B", help="only these workers of the plan")
+    parser.add_argument("--jobs", metavar="N", help="how many workers run at a time (work.jobs)")
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Return the workers that a comma-separated text names."""
+    if text is None:
+        return ()
+    found = tuple(name for name in text.split(",") if name)
+    if not found:
+        raise UsageError(f"--workers {text!r} names no worker", hint="like --workers A,B")
+    return found
+
+
 def add_run_id(parser: argparse.ArgumentParser) -> None:
     """Add --run-id, for commands that take the newest run without it."""
     parser.add_argument("--run-id", metavar="ID", help="which run (default: the newest)")

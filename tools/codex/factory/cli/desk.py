@@ -1,23 +1,15 @@
 """plan, amend, publish: what an operator asks before a run, and does after its report."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 
-from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
+from tools.codex.factory.cli.command import Call, CliCommand, add_plan, add_run_id, names
 from tools.codex.factory.errors import UsageError
-
-
-def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--plan", metavar="FILE", help="the plan (factory.plan.toml)")
-    parser.add_argument(
-        "--base-ref", metavar="REF", default="HEAD", help="what the workers start from (HEAD)"
-    )
-    parser.add_argument("--workers", metavar="A,B", help="only these workers of the plan")
 
 
 def run_plan(call: Call) -> int:
     """Say what a plan comes to on its base, before anybody is started."""
-    from tools.codex.factory.cli.integration import names
     from tools.codex.factory.domain.desk_answer import PlanAnswer
     from tools.codex.factory.domain.result import records
     from tools.codex.factory.domain.verdict import decide
@@ -134,6 +126,7 @@ def run_publish(call: Call) -> int:
     run = made.run
     call.screen.say(f"branch {shown(quoted(made.branch))} is at {made.commit}")
     call.screen.say(f"it is run {run.directory.run} on base {run.manifest.base_commit}")
+    call.screen.say(f"then: git merge {shlex.quote(made.branch)}")
     assert made.status.tree is not None
     call.screen.document(
         PublishAnswer(
@@ -183,6 +176,6 @@ PLAN = CliCommand(
     name="plan",
     help="what a plan comes to on its base: who may write what, who meets whom, what it costs",
     example="factory plan --plan factory.plan.toml",
-    add_arguments=_add_plan,
+    add_arguments=add_plan,
     run=run_plan,
 )

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from tools.codex.factory.cli.command import Call, CliCommand
+from tools.codex.factory.cli.command import Call, CliCommand, add_plan, names
 
 if TYPE_CHECKING:
     from tools.codex.factory.domain.fitness import Row
@@ -14,14 +14,6 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix", action="store_true", help="do first what is safe, and say what was done"
     )
-
-
-def _add_preflight(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--plan", metavar="FILE", help="the plan (factory.plan.toml)")
-    parser.add_argument(
-        "--base-ref", metavar="REF", default="HEAD", help="what the workers start from (HEAD)"
-    )
-    parser.add_argument("--jobs", metavar="N", help="how many workers run at a time (work.jobs)")
 
 
 def run_doctor(call: Call) -> int:
@@ -43,7 +35,7 @@ def run_preflight(call: Call) -> int:
         base_ref=call.arguments.base_ref,
         plan_file=call.arguments.plan,
         run_id=None,
-        workers=(),
+        workers=names(call.arguments.workers),
     )
     return _answer(call, preflight(_standing(call), request), (), ())
 
@@ -97,6 +89,6 @@ PREFLIGHT = CliCommand(
     name="preflight",
     help="could this plan run here: what doctor asks that it needs, its programs, its room",
     example="factory preflight --plan factory.plan.toml",
-    add_arguments=_add_preflight,
+    add_arguments=add_plan,
     run=run_preflight,
 )

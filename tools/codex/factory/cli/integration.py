@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Literal
 
-from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
+from tools.codex.factory.cli.command import Call, CliCommand, add_plan, add_run_id, names
 from tools.codex.factory.cli.telling import teller
 
 if TYPE_CHECKING:
@@ -14,13 +14,8 @@ if TYPE_CHECKING:
 
 
 def _add_launch(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--base-ref", metavar="REF", default="HEAD", help="what the workers start from (HEAD)"
-    )
-    parser.add_argument("--plan", metavar="FILE", help="the plan (factory.plan.toml)")
+    add_plan(parser)
     parser.add_argument("--run-id", metavar="ID", help="name the run, or continue it")
-    parser.add_argument("--workers", metavar="A,B", help="only these workers of the plan")
-    parser.add_argument("--jobs", metavar="N", help="how many workers run at a time (work.jobs)")
     parser.add_argument(
         "--keep", action="store_true", help="keep the checkouts of workers that were captured"
     )
@@ -130,18 +125,6 @@ def _request(arguments: argparse.Namespace) -> "Request":
     )
 
 
-def names(text: str | None) -> tuple[str, ...]:
-    """Return the workers that a comma-separated text names."""
-    from tools.codex.factory.errors import UsageError
-
-    if text is None:
-        return ()
-    found = tuple(name for name in text.split(",") if name)
-    if not found:
-        raise UsageError(f"--workers {text!r} names no worker", hint="like --workers A,B")
-    return found
-
-
 def _ended(
     call: Call, ground: "Session", ended: "Launched | IntegratorStatus", notes: tuple[str, ...]
 ) -> int:
@@ -165,6 +148,8 @@ def _launched(call: Call, launched: "Launched", notes: tuple[str, ...]) -> int:
         call.screen.say(f"{worker} waits for work in {shown(str(checkout))}")
     if launched.waiting:
         call.screen.say(f"then: factory collect --run-id {run.directory.run}")
+    else:
+        call.screen.say(f"then: factory integrate --run-id {run.directory.run}")
     call.screen.say(f"{status}  {run.directory.run}")
     call.screen.document(
         RunAnswer(

@@ -182,8 +182,7 @@ class _Parser(argparse.ArgumentParser):
         if unknown:
             name = unknown[1]
             raise UsageError(f"there is no command {name!r}", hint=did_you_mean(name, COMMANDS))
-        usage = " ".join(self.format_usage().removeprefix("usage: ").split())
-        raise UsageError(message, hint=f"usage: {usage}")
+        raise UsageError(message, hint=f"`{self.prog} --help` shows what it takes")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,13 @@ from tools.codex.factory.cli.command import Call, CliCommand
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("verb", choices=("show",), help="show every setting with value and layer")
+    parser.add_argument(
+        "verb",
+        nargs="?",
+        choices=("show",),
+        default="show",
+        help="show every setting with value and layer",
+    )
 
 
 def run_config(call: Call) -> int:

@@ -73,7 +73,7 @@ def told(event: "Event | LedgerLine") -> str | None:
     for name, noun in (("paths", "path"), ("workers", "bundle")):
         said[name] = f"{said[name]} {noun}{'' if said[name] == 1 else 's'}"
     said["result"] = str(said["result"]).replace("_", " ")
-    return shown(words.format_map(said))
+    return shown(words.format_map(said)).rstrip()
 
 
 def named(event: "Event | LedgerLine") -> str:

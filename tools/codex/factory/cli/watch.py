@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tools.codex.factory.cli.command import Call, CliCommand, add_run_id
 from tools.codex.factory.cli.telling import named, told
+from tools.codex.factory.errors import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,15 @@ _DRAW_SECONDS = 1.0
 
 def run_watch(call: Call) -> int:
     """Show a run until it ends, and end with its exit code."""
+    try:
+        return _watched(call)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted; the run goes on", hint="`factory watch` shows it again"
+        ) from None
+
+
+def _watched(call: Call) -> int:
     from tools.codex.factory.pipelines.watching import sights
     from tools.codex.factory.render.live import WIDE
 

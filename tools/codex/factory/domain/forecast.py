@@ -104,8 +104,7 @@ def _reach(entry: WorkerEntry, matched: _Matched, denied: frozenset[str]) -> Rea
 
 
 def _may_write(held: Lock, path: str, plan: Plan) -> bool:
-    allowed = held.allow.match(path) or held.shared.match(path)
-    return allowed and not held.deny.match(path) and not is_always_denied(path, plan.runs_root)
+    return held.allows(path) and not is_always_denied(path, plan.runs_root)
 
 
 def _empty(entry: WorkerEntry) -> Iterator[Finding]:

@@ -24,7 +24,8 @@ def kept_because(run: HeldRun, *, now: datetime, age: timedelta, is_named: bool)
     if run.ended is None or run.status == "WAITING":
         return f"it is {run.status}"
     if run.unpublished and not run.rehearsal:
-        return f"the work of {_named(run.unpublished)} is not published"
+        named = _named(run.unpublished)
+        return f"work of {named} is not published; --run-id removes it all the same"
     if now - _moment(run.started) < age:
         return f"it is younger than {_days(age)}"
     return None

@@ -99,7 +99,7 @@ def _same_path(
     sides = tuple((worker,) for worker, _ in several)
     not_sharing = [worker for worker, _ in several if not locks[worker].shares(path)]
     if not_sharing:
-        said, hint = _unshared(path, several, not_sharing)
+        said, hint = _unshared(path, several, not_sharing, locks)
         return [_row(Code.OVERLAP_SAME_PATH, path, sides, said, hint)]
     if allow_identical and len({change.new for _, change in several}) == 1:
         return []
@@ -108,7 +108,7 @@ def _same_path(
     modes = [c.new.mode for _, c in several if c.new and c.old and c.new.mode != c.old.mode]
     if len(texts) < len(bodies) or len(set(modes) if allow_identical else modes) > 1:
         message = f"{_deeds(several)}; a shared file takes text edits, and one change of its mode"
-        hint = either(*_alone(path, several))
+        hint = either(*_alone(path, bodies, locks))
         return [_row(Code.OVERLAP_SAME_PATH, path, sides, message, hint)]
     return [
         Row(
@@ -117,8 +117,8 @@ def _same_path(
             sides=tuple((WorkerId(owner),) for owner in clash.owners),
             lines=_lines(clash.start, clash.end),
             message=_hunk_message(clash.start, clash.end),
-            hint="leave an untouched line between the edits; or: "
-            + either(*_alone(path, [(w, c) for w, c in several if w in clash.owners])),
+            hint=either(*_alone(path, clash.owners, locks))
+            + "; in another run, leave an untouched line between the edits",
             blocks=True,
         )
         for clash in clashes(texts, allow_identical=allow_identical)
@@ -126,18 +126,25 @@ def _same_path(
 
 
 def _unshared(
-    path: RepoPath, several: list[tuple[WorkerId, Change]], not_sharing: list[WorkerId]
+    path: RepoPath,
+    several: list[tuple[WorkerId, Change]],
+    not_sharing: list[WorkerId],
+    locks: Mapping[WorkerId, Lock],
 ) -> tuple[str, str]:
+    alone = _alone(path, (worker for worker, _ in several), locks)
     message = f"{_deeds(several)}; not shared by {', '.join(not_sharing)}"
     if all(_text_edits(change) is not None for _, change in several):
-        return message, either((sharing(path), "unites their edits"), *_alone(path, several))
-    return message, either(*_alone(path, several))
+        return message, either((sharing(path), "unites their edits"), *alone)
+    return message, either(*alone)
 
 
-def _alone(path: RepoPath, several: list[tuple[WorkerId, Change]]) -> list[tuple[str, str]]:
-    """Return how a path is left to the first of those who write it."""
-    (first, _), *others = several
-    return [(dropping(worker, path), f"leaves it to {first}") for worker, _ in others]
+def _alone(
+    path: RepoPath, workers: Iterable[str], locks: Mapping[WorkerId, Lock]
+) -> list[tuple[str, str]]:
+    """Return how a path is left to one of those who write it: the first who may."""
+    several = list(workers)
+    first = next((one for one in several if locks[WorkerId(one)].allows(path)), several[0])
+    return [(dropping(one, path), f"leaves it to {first}") for one in several if one != first]
 
 
 def _deeds(several: list[tuple[WorkerId, Change]]) -> str:

@@ -41,6 +41,10 @@ class Lock:
     deny: Patterns
     shared: Patterns
 
+    def allows(self, path: str) -> bool:
+        """Return whether the worker may write `path`, alone or beside others."""
+        return (self.allow.match(path) or self.shared.match(path)) and not self.deny.match(path)
+
     def shares(self, path: str) -> bool:
         """Return whether the worker may write `path` beside others."""
         return self.shared.match(path) and not self.deny.match(path)

@@ -140,7 +140,8 @@ def plan_file(ground: Session, request: Request) -> tuple[Path, PlanFile]:
     except FileNotFoundError:
         shown = named or DEFAULT_PLAN
         raise ConfigurationError(
-            f"plan {shown!r} is not there", hint="name one with --plan; docs/plan.md shows how"
+            f"plan {shown!r} is not there",
+            hint="`factory init` writes one, or name one with --plan",
         ) from None
     except StorageError as error:
         raise ConfigurationError(f"plan {error}", hint=error.hint) from error
@@ -161,8 +162,10 @@ def claimed(ground: Session, request: Request, base: Base) -> RunDirectory:
     make_runs_root(ground.runs_root)
     if explicit is not None:
         directory = RunDirectory(ground.runs_root, explicit)
-        if not claim(ground.runs_root, explicit) and not directory.has(MANIFEST):
-            _refuse_foreign(directory)
+        if not directory.has(MANIFEST):
+            _refuse_published(ground, explicit)
+            if not claim(ground.runs_root, explicit):
+                _refuse_foreign(directory)
         return directory
     now = clock()
     taken = set(runs_in(ground.runs_root))
@@ -222,6 +225,16 @@ def named_in(plan: Plan) -> dict[str, str]:
         "worker_ids": ",".join(entry.id for entry in plan.workers),
         "check_names": json.dumps(checks, ensure_ascii=True),
     }
+
+
+def _refuse_published(ground: Session, run: RunId) -> None:
+    """Raise RunUnavailable for the name of a run that is gone, and that a commit still names."""
+    view = view_of(ground, run)
+    if view is not None and view.published:
+        raise RunUnavailable(
+            f"run {run!r} was published as {', '.join(sorted(view.published))} and removed since",
+            hint="choose another --run-id: commits lead back to that one",
+        )
 
 
 def _refuse_foreign(directory: RunDirectory) -> None:

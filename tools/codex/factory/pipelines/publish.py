@@ -74,11 +74,11 @@ def publish(
         whole = _whole(run, status)
         base = base_of(ground.git, ground.repository, onto) if onto is not None else None
         if base is None or base.commit == run.manifest.base_commit:
-            made = _made(ground, run, status, place, identity, carried_from=None)
+            made = _made(ground, run, status, place, identity, origin=run)
             ground.ledger.append([_event(made, named.run, whole)])
             return made
         carried, reached = _carried(ground, run, status, base, tell)
-        made = _made(ground, carried, reached, place, identity, carried_from=named.run)
+        made = _made(ground, carried, reached, place, identity, origin=run)
         own = _event(made, carried.directory.run, _whole(carried, reached))
         ground.ledger.append([own, _event(made, named.run, whole)])
         return made
@@ -91,7 +91,7 @@ def _made(
     branch: str,
     identity: Identity,
     *,
-    carried_from: str | None,
+    origin: RecordedRun,
 ) -> Published:
     """Make the commit in the run's store, hand it over, and make the branch."""
     message = commit_message(
@@ -99,7 +99,8 @@ def _made(
         run.manifest,
         status,
         digests=_digests(run, status),
-        carried_from=carried_from,
+        amendments=origin.plan.amendments,
+        carried_from=origin.directory.run if origin is not run else None,
     )
     store = run.directory.check_store()
     open_store(ground.git, store, ground.repository.objects)

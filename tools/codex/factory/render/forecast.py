@@ -44,6 +44,8 @@ def forecast_lines(answer: PlanAnswer) -> Iterator[str]:
 
 
 def _time(cost: Cost) -> str:
+    if not cost.worker_seconds:
+        return f"time     at most {duration(cost.wall_seconds)} for the checks"
     return (
         f"time     at most {duration(cost.wall_seconds)}, {cost.processes} at a time "
         f"({duration(cost.worker_seconds)} of workers)"

@@ -1,11 +1,11 @@
 """The message of a published commit: what was merged, and where its evidence lies."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.evidence import IntegratorStatus
-from tools.codex.factory.domain.plan import Plan
+from tools.codex.factory.domain.plan import Amendment, Plan
 from tools.codex.factory.domain.publication import (
     AMENDED_TRAILER,
     BASE_TRAILER,
@@ -27,11 +27,13 @@ def commit_message(
     status: IntegratorStatus,
     *,
     digests: Mapping[str, str],
+    amendments: Sequence[Amendment],
     carried_from: str | None,
 ) -> str:
     """Return the commit message: what was merged, and trailers that lead back to the evidence.
 
-    `digests` are those of each worker's seal, and of the integrator's STATUS.json as "".
+    `digests` are those of each worker's seal, and of the integrator's STATUS.json as "";
+    `amendments` are those of the run that the work is from.
     """
     changes = {row.worker_id: row.changes for row in status.workers}
     merged = merged_workers(status)
@@ -39,7 +41,7 @@ def commit_message(
     # Tools take a line of dashes for the end of a message.
     lines = [title if not title.startswith("---") else f"Merge: {title}", ""]
     for entry in plan.workers:
-        if entry.id in merged:
+        if entry.id in merged and changes[entry.id]:
             said = (entry.task or "").strip().partition("\n")[0] or f"from its {entry.source}"
             count = changes[entry.id]
             files = f"{count} file{'' if count == 1 else 's'}"
@@ -51,7 +53,7 @@ def commit_message(
     trailers += [(WORKER_TRAILER, f"{worker} sha256:{digests[worker]}") for worker in merged]
     trailers += [("Factory-Left-Out", one) for one in _left_out(plan, status)]
     trailers += [(CHECK_TRAILER, f"{shown(row.name)}: passed") for row in green(status)]
-    trailers += [(AMENDED_TRAILER, shown(one.reason)) for one in plan.amendments]
+    trailers += [(AMENDED_TRAILER, shown(one.reason)) for one in amendments]
     return "\n".join([*lines, "", *(f"{name}: {value}" for name, value in trailers)]) + "\n"
 
 

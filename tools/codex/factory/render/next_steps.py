@@ -19,7 +19,10 @@ def next_steps(status: IntegratorStatus) -> list[str]:
     hints = [f.hint for f in status.findings if f.severity == "blocks" and f.hint]
     steps = list(dict.fromkeys(hints))[:_MOST]
     if any("factory amend" in step for step in steps):
-        steps.append("After an amendment: `factory bundle-validate`, then `factory integrate`.")
+        steps.append(
+            "After an amendment: `factory bundle-validate`, then `factory integrate`; where this "
+            "is not the newest run, each with its `--run-id`."
+        )
     if status.partial:
         steps.append(
             "Z_integrator/DIFF.patch holds what fits together, proven; `factory publish "

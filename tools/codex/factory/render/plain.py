@@ -7,6 +7,9 @@ from rich.segment import Segment
 
 from tools.codex.factory.render.text import shown_lines
 
+_WIDE = 10_000
+"""A table that is wider than the screen is wrapped by it: a column left out would be missed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plain:
@@ -21,7 +24,7 @@ class Plain:
         """
         safe = [
             Segment(shown_lines(segment.text), segment.style)
-            for segment in console.render(self.renderable, options)
+            for segment in console.render(self.renderable, options.update(width=_WIDE))
             if not segment.control
         ]
         for line in Segment.split_lines(safe):
