@@ -61,7 +61,7 @@ def test_an_error_is_one_json_document_with_json(factory: Factory) -> None:
     jsonschema.validate(ended.answer, schemas()["answer.schema.json"])
     assert (ended.exit_code, ended.answer["exit_code"]) == (10, 10)
     assert ended.answer["error"] == {
-        "hint": "name one with --plan; docs/plan.md shows how",
+        "hint": "`factory init` writes one, or name one with --plan",
         "message": "plan 'nowhere.toml' is not there",
     }
 

@@ -358,3 +358,31 @@ def test_a_report_that_is_older_than_the_plan_says_so(work: Work) -> None:
     note = "note: the plan was amended after this report: `factory integrate --run-id r1`\n"
     assert (before.stderr, amended.stderr, after.stderr) == ("", note, "")
     assert amended.stdout == before.stdout
+
+
+def test_a_pattern_that_takes_back_is_said_as_one(work: Work) -> None:
+    blocked(work)
+
+    ended = work.factory(
+        *("amend", "--allow", "A_worker:!src/x.txt", "--deny", "A_worker:!docs/x.txt"),
+        *("--share", "!y.txt", "--reason", "x", "--json"),
+    )
+
+    assert ended.answer["changes"] == [
+        "A_worker may write 'src/x.txt' no longer",
+        "A_worker is denied 'docs/x.txt' no longer",
+        "every worker shares 'y.txt' no longer",
+    ]
+
+
+def test_a_worker_is_meant_whatever_its_case_and_one_left_out_is_said_to_be(work: Work) -> None:
+    work.patch("A_worker", edit_line("src/app.txt", 1, "a"), allow=["src/**"])
+    work.patch("B_worker", edit_line("docs/guide.txt", 1, "b"), allow=["docs/**"])
+    assert work.oneshot("--run-id", "r1").exit_code == 0
+
+    meant = work.factory("amend", "--drop", "a_worker", "--reason", "x", "--json")
+    assert work.factory("amend", "--drop", "A_worker", "--reason", "x").exit_code == 0
+    again = work.factory("amend", "--drop", "A_worker", "--reason", "x", "--json")
+
+    assert meant.answer["error"]["hint"] == "did you mean 'A_worker'?"
+    assert again.answer["error"]["message"] == "A_worker is left out since revision 2"

@@ -323,3 +323,16 @@ def test_a_run_that_was_never_begun_is_removed_and_nothing_else(scene: Scene) ->
     assert done == [f"removed {path}: a run that was never begun" for path in (dead, empty)]
     left = sorted(path.name for path in scene.work.runs_root.iterdir() if path.is_dir())
     assert left == ["busy", "deep", "mine", "young"]
+
+
+def test_nothing_is_fixed_by_settings_that_are_wrong(scene: Scene) -> None:
+    scene.work.add("A", command=["true"], allow=["src/**"])
+    assert scene.work.oneshot("--keep").exit_code == 0
+    kept = scene.attempt("A")
+
+    env = {"TMPDIR": str(scene.temporary), "FACTORY_WORK__JOBS": "0"}
+    ended = scene.work.factory("doctor", "--fix", "--json", env=env)
+
+    assert (ended.exit_code, ended.answer["fixed"]) == (20, [])
+    assert "not fixed: nothing is, while a setting is wrong: work.jobs = 0" in ended.stderr
+    assert kept.is_dir()

@@ -212,3 +212,74 @@ def test_a_folder_that_no_prune_made_is_left_alone(work: Work) -> None:
 
     assert ended.exit_code == 0, ended.stderr
     assert statuses(work) == {"r1": "PASS"}
+
+
+def test_work_of_an_earlier_attempt_stays_though_the_last_changed_nothing_of_it(
+    work: Work, tmp_path: Path
+) -> None:
+    count = tmp_path / "count"
+    script = f"echo x >> {count}; n=$(wc -l < {count}); echo $n > src/new.txt; [ $n = 2 ]"
+    work.add("A_worker", allow=["src/**"], command=["sh", "-c", script], retries=1)
+    known(work)
+    assert work.oneshot("--run-id", "r1").exit_code == 0
+    assert work.factory("publish", "--branch", "topic").exit_code == 0
+
+    ended = work.factory(*OLD)
+
+    assert rows(ended) == {"r1": False}
+    assert "work of A_worker is not published" in ended.answer["runs"][0]["reason"]
+
+
+def test_commits_on_another_ref_of_a_worker_stay(work: Work) -> None:
+    script = (
+        "git checkout -q -b side && echo precious > src/new.txt && git add -A && "
+        "git -c user.name=x -c user.email=y commit -qm w && git checkout -q -"
+    )
+    work.add("A_worker", allow=["src/**"], command=["sh", "-c", script])
+    assert work.oneshot("--run-id", "r1").exit_code == 0
+
+    ended = work.factory(*OLD)
+
+    assert rows(ended) == {"r1": False}
+
+
+def test_a_run_that_died_at_its_begin_takes_nothing_from_one_that_was_removed(work: Work) -> None:
+    known(work)
+    other = Work(work.repo, work.factory, work.folder / "other")
+    other.folder.mkdir()
+    other.patch("A_worker", edit_line("src/app.txt", 2, "NEW"), allow=["src/**"])
+    passed(work)
+    assert work.factory("publish", "--branch", "topic").exit_code == 0
+    ledger = work.runs_root / "factory_ledger.jsonl"
+    assert work.factory("runs", "prune", "--run-id", "r1").exit_code == 0
+
+    refused = other.oneshot("--run-id", "r1")
+    other.oneshot("--run-id", "r2")
+    assert other.factory("runs", "prune", "--run-id", "r2").exit_code == 0
+    removed = ledger.read_bytes()
+    assert other.oneshot("--run-id", "r2").exit_code == 0
+    # As a kill before RUN_START leaves it.
+    ledger.write_bytes(removed)
+    again = other.oneshot("--run-id", "r2")
+
+    assert (refused.exit_code, refused.answer["error"]["hint"]) == (
+        40,
+        "choose another --run-id: commits lead back to that one",
+    )
+    assert (again.exit_code, statuses(other)["r2"]) == (0, "PASS")
+    assert rows(other.factory(*OLD)) == {"r2": False}
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_list_that_is_cut_off_shows_whole_runs_only(work: Work, limit: int) -> None:
+    known(work)
+    for name in ("r1", "r2", "r3"):
+        passed(work, name)
+    assert work.factory("publish", "--run-id", "r1", "--branch", "topic").exit_code == 0
+
+    listed = work.factory("runs", "--limit", str(limit), "--json").answer["runs"]
+    ledger = work.factory("ledger", "--limit", str(limit), "--json").answer["runs"]
+
+    wanted = [("r1", "PASS"), ("r2", "PASS"), ("r3", "PASS")][-limit:]
+    assert [(row["run_id"], row["status"]) for row in listed] == wanted
+    assert [(row["run_id"], row["status"]) for row in ledger] == wanted

@@ -422,3 +422,99 @@ def test_no_terminal_and_a_dead_home_hinder_nothing(work: Work) -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_what_stands_behind_a_commit_stays_when_the_run_is_integrated_again(
+    work: Work, tmp_path: Path
+) -> None:
+    red = tmp_path / "red"
+    passed(work, {"name": "c", "command": ["sh", "-c", f"[ ! -e {red} ]"]})
+    assert work.factory("publish", "--branch", "topic").exit_code == 0
+    red.touch()
+
+    again = work.factory("integrate", env={"FACTORY_CHECKS__ALWAYS_RUN": "true"})
+    shown = work.factory("runs", "show", "--commit", "topic", "--json").answer
+
+    assert again.exit_code == 3
+    assert {row["name"]: row["is_here"] for row in shown["evidence"]} == {
+        "tree": True,
+        "Factory-Base": True,
+        "Factory-Report": True,
+        "Factory-Worker": True,
+        "Factory-Check": True,
+    }
+    assert (shown["state"]["status"], shown["run"]["status"]) == ("PASS", "BLOCKED")
+    assert work.factory("ledger-replay").exit_code == 0
+
+
+def test_another_name_of_a_branch_that_is_not_there_yet_is_not_taken(work: Work) -> None:
+    passed(work)
+    work.repo.git("symbolic-ref", "refs/heads/alias", "refs/heads/notyet")
+
+    ended = work.factory("publish", "--branch", "alias", "--json")
+
+    assert (ended.exit_code, ended.answer["error"]["message"]) == (
+        3,
+        "branch 'alias' is there already: it is another name of 'refs/heads/notyet'",
+    )
+    assert work.repo.git("symbolic-ref", "refs/heads/alias") == b"refs/heads/notyet\n"
+
+
+def test_the_branch_of_a_work_tree_without_a_commit_is_not_taken(work: Work) -> None:
+    passed(work)
+    work.repo.git("symbolic-ref", "HEAD", "refs/heads/fresh")
+    before = work.repo.git("status", "--porcelain")
+
+    ended = work.factory("publish", "--run-id", "r1", "--branch", "fresh")
+
+    assert ended.exit_code == 3
+    assert "branch 'fresh' is checked out, and has no commit yet" in ended.stderr
+    assert work.repo.git("status", "--porcelain") == before
+
+
+def test_a_publish_that_died_before_it_was_recorded_is_recorded_by_the_next(work: Work) -> None:
+    passed(work)
+    ledger = work.runs_root / "factory_ledger.jsonl"
+    before = ledger.read_bytes()
+    first = work.factory("publish", "--branch", "topic", "--json").answer
+    ledger.write_bytes(before)
+
+    again = work.factory("publish", "--branch", "topic", "--json")
+    more = work.factory("publish", "--branch", "topic", "--json")
+
+    assert (again.exit_code, again.answer["commit"]) == (0, first["commit"])
+    assert more.exit_code == 3
+    (row,) = work.factory("runs", "--json").answer["runs"]
+    assert (row["published"], row["unpublished"]) == ({"topic": first["commit"]}, [])
+
+
+def test_onto_another_base_a_commit_says_what_was_amended_and_left_out(work: Work) -> None:
+    work.patch("A_worker", edit_line("src/app.txt", 1, "new"), allow=["src/**"])
+    work.patch("B_worker", edit_line("docs/guide.txt", 1, "new"), allow=["docs/**"])
+    assert work.oneshot("--run-id", "r1").exit_code == 0
+    assert work.factory("amend", "--drop", "B_worker", "--reason", "later").exit_code == 0
+    assert work.factory("integrate").exit_code == 0
+    work.repo.write("other.txt", "x\n")
+    work.repo.commit("meanwhile")
+
+    ended = work.factory("publish", "--branch", "topic", "--onto", "main")
+
+    assert ended.exit_code == 0, ended.stderr
+    message = work.repo.git("log", "-1", "--format=%B", "topic").decode()
+    assert "Factory-Carried-From: r1\n" in message
+    assert "Factory-Left-Out: B_worker\nFactory-Amended: later\n" in message
+
+
+def test_a_store_that_lost_the_merged_tree_is_said_and_mended(work: Work) -> None:
+    run = passed(work)
+    shutil.rmtree(run / "objects.git")
+
+    refused = work.factory("publish", "--branch", "topic", "--json")
+    again = work.factory("integrate")
+    published = work.factory("publish", "--branch", "topic")
+
+    assert (refused.exit_code, refused.answer["error"]["hint"]) == (
+        3,
+        "`factory integrate --run-id r1` makes it again",
+    )
+    assert (again.exit_code, published.exit_code) == (0, 0)

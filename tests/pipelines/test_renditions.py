@@ -49,6 +49,7 @@ def test_each_form_says_what_status_says(work: Work) -> None:
     status = json.loads((folder / "STATUS.json").read_text())
     assert status["artifacts"].keys() >= FILES
     assert cases(folder) == {
+        "verdict": [("failure", "BLOCKED: 1 blocking")],
         "green": [],
         "red & <b>": [("failure", "exited 7")],
         "optional": [("system-out", None)],
@@ -98,7 +99,9 @@ def test_a_run_that_fails_has_them_too(work: Work) -> None:
     folder = work.run(launched) / "Z_integrator"
     assert ended.answer["status"] == "FAIL"
     assert (folder / "FINAL_REPORT.md").read_text().startswith("# FAIL: A test")
-    assert set(map(tuple, cases(folder).values())) == {(("skipped", "nothing was merged"),)}
+    said = cases(folder)
+    assert [tag for tag, _ in said.pop("verdict")] == ["error"]
+    assert set(map(tuple, said.values())) == {(("skipped", "nothing was merged"),)}
 
 
 def test_they_are_sealed_derived_again_and_gone_when_not_asked_for(work: Work) -> None:

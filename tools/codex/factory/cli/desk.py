@@ -14,8 +14,8 @@ def run_plan(call: Call) -> int:
     from tools.codex.factory.domain.result import records
     from tools.codex.factory.domain.verdict import decide
     from tools.codex.factory.errors import EXIT_CODE_OF_STATUS
-    from tools.codex.factory.pipelines.begin import Request
     from tools.codex.factory.pipelines.foresee import foresee, planned_workers
+    from tools.codex.factory.pipelines.prepare import Request
     from tools.codex.factory.render.forecast import finding_lines, forecast_lines, worker_table
 
     said = call.arguments

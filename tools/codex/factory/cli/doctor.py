@@ -28,8 +28,8 @@ def run_doctor(call: Call) -> int:
 def run_preflight(call: Call) -> int:
     """Ask whether one plan could run here."""
     _refuse_missing_packages()
-    from tools.codex.factory.pipelines.begin import Request
     from tools.codex.factory.pipelines.doctor import preflight
+    from tools.codex.factory.pipelines.prepare import Request
 
     request = Request(
         base_ref=call.arguments.base_ref,

@@ -8,8 +8,8 @@ from tools.codex.factory.cli.telling import teller
 
 if TYPE_CHECKING:
     from tools.codex.factory.domain.evidence import IntegratorStatus
-    from tools.codex.factory.pipelines.begin import Request
     from tools.codex.factory.pipelines.oneshot import Launched
+    from tools.codex.factory.pipelines.prepare import Request
     from tools.codex.factory.pipelines.session import Session
 
 
@@ -42,10 +42,11 @@ def _add_integrate(parser: argparse.ArgumentParser) -> None:
 
 def run_oneshot(call: Call) -> int:
     """Launch, validate, integrate."""
-    from tools.codex.factory.pipelines import begin, oneshot
+    from tools.codex.factory.pipelines import oneshot
+    from tools.codex.factory.pipelines.prepare import prepare
 
     ground, request = call.ground(), _request(call.arguments)
-    prepared = begin.prepare(ground, request)
+    prepared = prepare(ground, request)
     _tell_notes(call, prepared.notes)
     ended = oneshot.oneshot(ground, request, prepared, teller(call))
     return _ended(call, ground, ended, prepared.notes)
@@ -53,10 +54,11 @@ def run_oneshot(call: Call) -> int:
 
 def run_launch(call: Call) -> int:
     """Begin a run and seal a bundle for each worker."""
-    from tools.codex.factory.pipelines import begin, oneshot
+    from tools.codex.factory.pipelines import oneshot
+    from tools.codex.factory.pipelines.prepare import prepare
 
     ground, request = call.ground(), _request(call.arguments)
-    prepared = begin.prepare(ground, request)
+    prepared = prepare(ground, request)
     _tell_notes(call, prepared.notes)
     launched = oneshot.launch(ground, request, prepared, teller(call))
     return _launched(call, launched, prepared.notes)
@@ -114,7 +116,7 @@ def run_integrate(call: Call) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> "Request":
-    from tools.codex.factory.pipelines.begin import Request
+    from tools.codex.factory.pipelines.prepare import Request
 
     return Request(
         base_ref=arguments.base_ref,

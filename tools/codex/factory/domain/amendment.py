@@ -97,9 +97,17 @@ def follows(later: Plan, plan: Plan) -> bool:
 
 def deeds(amendment: Amendment) -> tuple[str, ...]:
     """Return what an amendment changes, a line for each change."""
-    lines = [f"{w} may write {p!r}" for w, several in amendment.allow.items() for p in several]
-    lines += [_denial(w, p) for w, several in amendment.deny.items() for p in several]
-    lines += [f"every worker shares {pattern!r}" for pattern in amendment.shared]
+    lines = [
+        _said(f"{worker} may write", text)
+        for worker, several in amendment.allow.items()
+        for text in several
+    ]
+    lines += [
+        _said(f"{worker} is denied", text)
+        for worker, several in amendment.deny.items()
+        for text in several
+    ]
+    lines += [_said("every worker shares", text) for text in amendment.shared]
     lines += [f"{worker} is left out" for worker in amendment.dropped]
     lines += [
         f"{worker}: {path} is left out"
@@ -109,10 +117,9 @@ def deeds(amendment: Amendment) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _denial(worker: str, pattern: str) -> str:
-    if pattern.startswith("!"):
-        return f"{worker} is denied {pattern[1:]!r} no longer"
-    return f"{worker} is denied {pattern!r}"
+def _said(what: str, text: str) -> str:
+    """Return what a pattern changes; one that begins with `!` takes back."""
+    return f"{what} {text[1:]!r} no longer" if text.startswith("!") else f"{what} {text!r}"
 
 
 def _entry(entry: WorkerEntry, wish: Wish) -> WorkerEntry:
@@ -132,7 +139,13 @@ def _refuse_unknown(plan: Plan, wish: Wish) -> None:
         )
     known = [entry.id for entry in plan.workers]
     named = (*wish.allow, *wish.deny, *wish.dropped, *wish.dropped_paths)
+    gone = {worker: one.revision for one in plan.amendments for worker in one.dropped}
     for worker in named:
+        if worker in gone:
+            raise AmendmentRefused(
+                f"{worker} is left out since revision {gone[worker]}",
+                hint="start another run to take its work back in",
+            )
         if worker not in known:
             raise AmendmentRefused(
                 f"the plan has no worker {worker!r}", hint=did_you_mean(worker, known)

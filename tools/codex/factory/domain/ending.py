@@ -35,7 +35,8 @@ def path_of(said: FindingRecord, worker: str) -> str | None:
     if not said.code.startswith(_ABOUT_A_PATH):
         return None
     path = said.subject.removeprefix(f"{worker}: ")
-    return path if path != said.subject else None
+    # What is a folder stands there with a slash.
+    return path.removesuffix("/") if path != said.subject else None
 
 
 def ending_findings(

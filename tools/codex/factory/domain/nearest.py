@@ -9,6 +9,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     import difflib
 
     names = sorted(known)
+    folded = {one.casefold(): one for one in reversed(names)}
+    if name.casefold() in folded:
+        return f"did you mean {folded[name.casefold()]!r}?"
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"

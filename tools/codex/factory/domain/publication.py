@@ -1,16 +1,35 @@
 """A run on its way into the user's history: what speaks against it, which trailers lead back."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tools.codex.factory.domain.evidence import CheckRow, IntegratorStatus
-from tools.codex.factory.domain.plan import Plan
+from tools.codex.factory.domain.plan import Amendment, Plan
 
 RUN_TRAILER = "Factory-Run"
 WORKER_TRAILER = "Factory-Worker"
 BASE_TRAILER = "Factory-Base"
 REPORT_TRAILER = "Factory-Report"
 CHECK_TRAILER = "Factory-Check"
+CARRIED_TRAILER = "Factory-Carried-From"
+LEFT_OUT_TRAILER = "Factory-Left-Out"
 AMENDED_TRAILER = "Factory-Amended"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The run that work is from: what was amended there, and whose work is left out."""
+
+    run_id: str
+    amendments: tuple[Amendment, ...]
+    left_out: tuple[str, ...]
+
+
+def origin_of(plan: Plan, status: IntegratorStatus) -> Origin:
+    """Return what a commit says of the run that its work is from."""
+    dropped = {worker for one in plan.amendments for worker in one.dropped}
+    left_out = dropped | {row.worker_id for row in status.workers if not row.merged}
+    return Origin(status.run_id, plan.amendments, tuple(sorted(left_out)))
 
 
 def objections(

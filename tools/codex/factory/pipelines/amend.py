@@ -75,7 +75,7 @@ def _path(run: RunDirectory, worker: WorkerId, said: str) -> str:
 
     It may be typed as artifacts have it, or as a screen shows it.
     """
-    known = _touched(run, worker)
+    known, said = _touched(run, worker), said.removesuffix("/")
     meant = [path for path in known if said in (path, shown(path))]
     if said in meant:
         return said

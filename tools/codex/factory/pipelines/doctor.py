@@ -8,8 +8,8 @@ import jsonschema
 from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
 from tools.codex.factory.domain.schema import schemas
 from tools.codex.factory.errors import FactoryError
-from tools.codex.factory.pipelines.begin import Request, checkouts_at_once, plan_file
 from tools.codex.factory.pipelines.leftover import left_rows, run_rows
+from tools.codex.factory.pipelines.prepare import Request, checkouts_at_once, plan_file
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import check_environment, let_through
 from tools.codex.factory.pipelines.standing import Standing
@@ -32,7 +32,7 @@ _REINSTALL = "install factory again"
 
 def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, Tidied]:
     """Return a row for each thing asked, and what was fixed before they were asked."""
-    fixed = tidied(standing) if fixing else Tidied()
+    fixed = _fixed(standing) if fixing else Tidied()
     variables = standing.host.variables
     runs = standing.runs_root
     rows = (
@@ -44,6 +44,14 @@ def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, Tidied]:
         *confinement_rows(variables),
     )
     return _grouped(rows), fixed
+
+
+def _fixed(standing: Standing) -> Tidied:
+    """Return what was fixed: nothing by settings that are wrong, which the operator meant else."""
+    if standing.wrong_settings is None:
+        return tidied(standing)
+    why = f"not fixed: nothing is, while a setting is wrong: {standing.wrong_settings}"
+    return Tidied(troubles=(why,))
 
 
 def preflight(standing: Standing, request: Request) -> Rows:

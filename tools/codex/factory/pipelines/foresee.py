@@ -6,7 +6,7 @@ from tools.codex.factory.domain.desk_answer import Cost, PlannedWorker
 from tools.codex.factory.domain.forecast import Forecast, forecast
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, seconds
 from tools.codex.factory.domain.settings import Config
-from tools.codex.factory.pipelines.begin import Request, checkouts_at_once, plan_file, planned
+from tools.codex.factory.pipelines.prepare import Request, checkouts_at_once, plan_file, planned
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import Base, base_of
 from tools.codex.factory.repository.weight import Weight, weight

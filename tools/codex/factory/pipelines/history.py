@@ -39,17 +39,22 @@ def views(ground: Session, name: str | None, limit: int) -> tuple[RunView, ...]:
     """Return the last `limit` runs that began as the ledger adds them up, or one run."""
     wanted = run_named(name) if name is not None else None
     lines: list[LedgerLine] = []
-    begun = 0
+    begun: set[str] = set()
+    is_cut = False
     for line in ground.ledger.recent():
         if wanted not in (None, line.run_id):
             continue
         lines.append(line)
-        begun += line.event_type == EventType.RUN_START
-        if begun == (1 if wanted is not None else limit):
+        if line.event_type == EventType.RUN_START:
+            begun.add(line.run_id)
+        if len(begun) == (1 if wanted is not None else limit):
+            is_cut = True
             break
     if wanted is not None and not lines:
         raise unknown_run(ground, wanted)
-    return tuple(replay(reversed(lines)).values())
+    # Of a run that began before that, only its last events were seen.
+    whole = [line for line in lines if not is_cut or line.run_id in begun]
+    return tuple(replay(reversed(whole)).values())
 
 
 def passed_in(ground: Session, run: str, key: str) -> bool:

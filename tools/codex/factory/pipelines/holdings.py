@@ -11,7 +11,7 @@ from tools.codex.factory.domain.desk_answer import HeldRun, PrunedRow
 from tools.codex.factory.domain.document import NotStrictJson, parse
 from tools.codex.factory.domain.event import PRUNED, Event, EventType, RunView, replay
 from tools.codex.factory.domain.holding import UNREADABLE, gone_because, kept_because
-from tools.codex.factory.domain.identity import RunId, WorkerId
+from tools.codex.factory.domain.identity import INTEGRATOR, RunId, WorkerId
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.errors import FactoryError, RunUnavailable, StorageError
@@ -27,6 +27,8 @@ from tools.codex.factory.pipelines.site import work_folder, work_root_of
 from tools.codex.factory.pipelines.stale import Left, left_of
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.repository.publication import is_on_a_branch
+from tools.codex.factory.storage.attempt import STRAY
+from tools.codex.factory.storage.intake import ATTEMPTS
 from tools.codex.factory.storage.passes import Passes
 from tools.codex.factory.storage.removal import (
     bytes_below,
@@ -43,7 +45,8 @@ def holdings(ground: Session, limit: int) -> tuple[HeldRun, ...]:
     """Return the last `limit` runs that are here, newest last."""
     seen = {view.run_id: view for view in views(ground, None, limit)}
     here = [name for name in runs_in(ground.runs_root) if _begun(ground, name)]
-    unknown = [name for name in here if name not in seen]
+    # Where there are more than asked for, what is not among them is older.
+    unknown = [name for name in here if name not in seen] if len(seen) < limit else []
     named = [*unknown, *(name for name in seen if name in here)]
     return tuple(held(ground, name, seen.get(name)) for name in named[-limit:])
 
@@ -149,8 +152,17 @@ def _unpublished(ground: Session, run: RecordedRun, view: RunView | None) -> Ite
     if view is not None and is_on_a_branch(ground.git, ground.repository, view.published):
         out = view.published_workers
     for worker in run.manifest.workers:
-        if worker not in out and _has_changes(run, WorkerId(worker)):
+        is_out = worker in out or not _has_changes(run, WorkerId(worker))
+        if not is_out or _has_more(run, WorkerId(worker)):
             yield worker
+
+
+def _has_more(run: RecordedRun, worker: WorkerId) -> bool:
+    """Return whether a bundle holds work that no merge takes: earlier attempts, other refs."""
+    names = run.directory.files_below(str(worker))
+    patches = [n for n in names if n.startswith(f"{ATTEMPTS}/") and n.endswith("/DIFF.patch")]
+    sizes = [(run.directory.folder / worker / name).stat().st_size for name in patches]
+    return any(sizes) or any(name.rpartition("/")[2] == STRAY for name in names)
 
 
 def _has_changes(run: RecordedRun, worker: WorkerId) -> bool:
@@ -170,6 +182,10 @@ def _left(ground: Session, run: RecordedRun) -> list[Left]:
     return left_of(folder, run.directory, keep=False)
 
 
+def _sealed_in(folder: Path) -> set[str]:
+    return {path.stem for path in (folder / SEALS).glob("*.json")} - {INTEGRATOR}
+
+
 def _unreadable(ground: Session, name: str, view: RunView | None, error: FactoryError) -> HeldRun:
     folder: Path = ground.runs_root / name
     return HeldRun(
@@ -180,7 +196,7 @@ def _unreadable(ground: Session, name: str, view: RunView | None, error: Factory
         title=str(error),
         rehearsal=False,
         published=dict(view.published) if view is not None else {},
-        unpublished=tuple(sorted(path.stem for path in (folder / SEALS).glob("*.json"))),
+        unpublished=tuple(sorted(_sealed_in(folder))),
         uncaptured=(),
         bytes=bytes_below(folder),
     )

@@ -8,7 +8,7 @@ from tools.codex.factory.config import CONFIG_FILE, keys
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.proposal import Proposal, proposal
 from tools.codex.factory.domain.toolchain import PROGRAMS, Look, worth_reading
-from tools.codex.factory.pipelines.begin import DEFAULT_PLAN
+from tools.codex.factory.pipelines.prepare import DEFAULT_PLAN
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import check_environment
 from tools.codex.factory.render.plan_text import plan_text

@@ -90,7 +90,7 @@ def run_rows(root: Path) -> tuple[Row, ...]:
         ),
         *_named(
             "runs that the ledger knows, and that are gone",
-            [n for n, view in (views or {}).items() if n not in names and view.status != PRUNED],
+            _gone(root, views or {}, names),
             "put their folders back; the ledger stays as it is",
         ),
         *_named("runs whose removal was cut off", set_aside_in(root), "factory runs prune ends it"),
@@ -102,6 +102,13 @@ def run_rows(root: Path) -> tuple[Row, ...]:
         if not holder_of(root / name)
     ]
     return tuple(rows)
+
+
+def _gone(root: Path, views: dict[str, RunView], names: list[str]) -> list[str]:
+    """Return the runs that are away, and that nobody removed or is removing."""
+    aside = set_aside_in(root)
+    away = [name for name, view in views.items() if view.status != PRUNED and name not in names]
+    return [name for name in away if name not in aside]
 
 
 def _held_rows(root: Path, names: list[str]) -> Iterator[Row]:

@@ -12,18 +12,12 @@ from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import WORKED
 from tools.codex.factory.domain.verdict import Judgement
 from tools.codex.factory.errors import RunUnavailable, UsageError
-from tools.codex.factory.pipelines.begin import (
-    Prepared,
-    Request,
-    begun,
-    claimed,
-    reconciled,
-    run_event,
-)
+from tools.codex.factory.pipelines.begin import begun, claimed, reconciled, run_event
 from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.integrator import integrated
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
 from tools.codex.factory.pipelines.pipeline import end_event, ending, locked, recorder
+from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     recorded_run,

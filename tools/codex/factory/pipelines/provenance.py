@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tools.codex.factory.domain.amendment import deeds
 from tools.codex.factory.domain.desk_answer import Evidence, RunShowAnswer
 from tools.codex.factory.domain.evidence import IntegratorStatus
-from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of, run_id
+from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of, run_id
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.publication import (
     AMENDED_TRAILER,
@@ -31,7 +31,7 @@ from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.render.text import shown
 from tools.codex.factory.repository.discovery import commit_named
 from tools.codex.factory.repository.publication import commit_tree, message_of
-from tools.codex.factory.storage.run_directory import seal_name, worker_artifact
+from tools.codex.factory.storage.run_directory import published_name, seal_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,7 @@ def commit_shown(ground: Session, ref: str) -> RunShowAnswer:
 
 def _shown(ground: Session, run: RecordedRun, commit: _Commit | None) -> RunShowAnswer:
     name = run.directory.run
-    try:
-        status = integrator_status(run.directory)
-    except RunUnavailable:
-        status = None
+    status = _status(run, commit)
     seals = {entry.id: _digest(run, seal_name(WorkerId(entry.id))) for entry in run.plan.workers}
     amended = tuple(
         f"{one.revision}. {one.reason}: {deed}"
@@ -87,6 +84,15 @@ def _shown(ground: Session, run: RecordedRun, commit: _Commit | None) -> RunShow
             "report": quoted(str(report_file(ground, name))) if status is not None else None,
         }
     )
+
+
+def _status(run: RecordedRun, commit: _Commit | None) -> IntegratorStatus | None:
+    """Return what stands behind a commit, or what the run came to last; None where nothing does."""
+    name = published_name(commit.id, "STATUS.json") if commit is not None else None
+    try:
+        return integrator_status(run.directory, name)
+    except RunUnavailable:
+        return None
 
 
 def _answer(run: str, *, commit: ObjectId | None, evidence: tuple[Evidence, ...]) -> RunShowAnswer:
@@ -137,7 +143,7 @@ def _evidence(
     tree = commit_tree(ground.git, ground.repository, commit.id)
     is_proven = status is not None and status.tree == tree
     yield Evidence(name="tree", said=tree, is_here=is_proven)
-    report = _digest(run, worker_artifact(INTEGRATOR, "STATUS.json"))
+    report = _digest(run, published_name(commit.id, "STATUS.json"))
     for name, said in commit.said:
         if name == REPORT_TRAILER:
             yield Evidence(name=name, said=said, is_here=said == f"sha256:{report}")

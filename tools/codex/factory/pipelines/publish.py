@@ -8,35 +8,47 @@ from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Pin, Plan, WorkerEntry
-from tools.codex.factory.domain.publication import merged_workers, objections
+from tools.codex.factory.domain.publication import (
+    RUN_TRAILER,
+    Origin,
+    merged_workers,
+    objections,
+    origin_of,
+    trailers,
+)
 from tools.codex.factory.errors import PublishRefused
-from tools.codex.factory.pipelines.begin import Prepared, Request
 from tools.codex.factory.pipelines.oneshot import Launched, oneshot
 from tools.codex.factory.pipelines.pipeline import locked
+from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     integrator_status,
     is_outdated,
     recorded_run,
     standing_run,
+    view_of,
 )
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.render.message import commit_message
-from tools.codex.factory.repository.discovery import Base, base_of
+from tools.codex.factory.repository.discovery import Base, base_of, commit_named
 from tools.codex.factory.repository.publication import (
     Identity,
+    commit_tree,
     hand_over,
+    has_object,
     identity_of,
     make_branch,
     make_commit,
+    message_of,
     refuse_branch,
 )
 from tools.codex.factory.repository.quarantine import open_store
 from tools.codex.factory.stages.gather import PatchSource, Source
 from tools.codex.factory.stages.verify import Recorded, disagreements
-from tools.codex.factory.storage.run_directory import seal_name, worker_artifact
+from tools.codex.factory.storage.run_directory import published_name, seal_name, worker_artifact
 
 Tell = Callable[[Event], None]
+_KEPT = ("FINAL_REPORT.txt", "STATUS.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +80,40 @@ def publish(
     with locked(named):
         run = standing_run(ground, named.run)
         place = branch if branch is not None else f"factory/{named.run}"
-        refuse_branch(ground.git, ground.repository, place)
-        identity = identity_of(ground.host, ground.repository)
         status = _proven(ground, run, accept_partial=accept_partial)
         whole = _whole(run, status)
+        done = _made_already(ground, run, status, place)
+        if done is not None:
+            ground.ledger.append([_event(done, named.run, whole)])
+            return done
+        refuse_branch(ground.git, ground.repository, place)
+        identity = identity_of(ground.host, ground.repository)
+        origin = origin_of(run.plan, status)
         base = base_of(ground.git, ground.repository, onto) if onto is not None else None
         if base is None or base.commit == run.manifest.base_commit:
-            made = _made(ground, run, status, place, identity, origin=run)
+            made = _made(ground, run, status, place, identity, origin)
             ground.ledger.append([_event(made, named.run, whole)])
             return made
         carried, reached = _carried(ground, run, status, base, tell)
-        made = _made(ground, carried, reached, place, identity, origin=run)
+        made = _made(ground, carried, reached, place, identity, origin)
         own = _event(made, carried.directory.run, _whole(carried, reached))
         ground.ledger.append([own, _event(made, named.run, whole)])
         return made
+
+
+def _made_already(
+    ground: Session, run: RecordedRun, status: IntegratorStatus, branch: str
+) -> Published | None:
+    """Return what a `publish` made that died before it was recorded; None where none did."""
+    git, repository = ground.git, ground.repository
+    commit = commit_named(git, repository, f"refs/heads/{branch}")
+    view = view_of(ground, run.directory.run)
+    if commit is None or (view is not None and quoted(branch) in view.published):
+        return None
+    named = dict(trailers(message_of(git, repository, commit))).get(RUN_TRAILER)
+    if named != status.run_id or commit_tree(git, repository, commit) != status.tree:
+        return None
+    return Published(run=run, status=status, branch=branch, commit=commit)
 
 
 def _made(
@@ -90,21 +122,19 @@ def _made(
     status: IntegratorStatus,
     branch: str,
     identity: Identity,
-    *,
-    origin: RecordedRun,
+    origin: Origin,
 ) -> Published:
-    """Make the commit in the run's store, hand it over, and make the branch."""
-    message = commit_message(
-        run.plan,
-        run.manifest,
-        status,
-        digests=_digests(run, status),
-        amendments=origin.plan.amendments,
-        carried_from=origin.directory.run if origin is not run else None,
-    )
+    """Make the commit in the run's store, hand it over, keep its report, and make the branch."""
+    digests = _digests(run, status)
+    message = commit_message(run.plan, run.manifest, status, digests=digests, origin=origin)
     store = run.directory.check_store()
     open_store(ground.git, store, ground.repository.objects)
     assert status.tree is not None
+    if not has_object(ground.git, store, status.tree):
+        raise PublishRefused(
+            f"the merged tree of run {status.run_id!r} is not in its store any more",
+            hint=f"`factory integrate --run-id {status.run_id}` makes it again",
+        )
     commit = make_commit(
         ground.git,
         store,
@@ -114,6 +144,12 @@ def _made(
         identity=identity,
     )
     hand_over(ground.git, store, ground.repository, commit)
+    # What stands behind a commit stays, whatever the run is integrated to afterwards.
+    reports = {
+        published_name(commit, name): run.directory.read(worker_artifact(INTEGRATOR, name))
+        for name in _KEPT
+    }
+    run.directory.write_all(reports)
     make_branch(ground.git, ground.repository, branch, commit, identity=identity)
     return Published(run=run, status=status, branch=branch, commit=commit)
 

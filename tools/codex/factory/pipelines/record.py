@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from tools.codex.factory.domain.amendment import follows
 from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import Model, NotStrictJson, parse, what_is_wrong
-from tools.codex.factory.domain.event import EventType, LedgerLine, RunView, replay
+from tools.codex.factory.domain.event import PRUNED, EventType, LedgerLine, RunView, replay
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, RunId, digest_of, run_id
 from tools.codex.factory.domain.nearest import did_you_mean
@@ -126,7 +126,17 @@ def _revisions(
 
 
 def view_of(ground: Session, run: str) -> RunView | None:
-    """Return what the ledger says of a run, read backwards to where it began; None for nothing."""
+    """Return what the ledger says of a run; None for nothing.
+
+    What it says of a run that was removed, it does not say of one of that name that is here.
+    """
+    view = last_view(ground, run)
+    is_here = (ground.runs_root / run / MANIFEST).exists()
+    return None if view is not None and view.status == PRUNED and is_here else view
+
+
+def last_view(ground: Session, run: str) -> RunView | None:
+    """Return what the ledger says of the last run of this name, read back to where it began."""
     lines: list[LedgerLine] = []
     for line in ground.ledger.recent():
         if line.run_id == run:
@@ -136,9 +146,9 @@ def view_of(ground: Session, run: str) -> RunView | None:
     return replay(reversed(lines)).get(run)
 
 
-def integrator_status(directory: RunDirectory) -> IntegratorStatus:
-    """Return the run's STATUS.json; raise RunUnavailable where it was not integrated yet."""
-    name = worker_artifact(INTEGRATOR, "STATUS.json")
+def integrator_status(directory: RunDirectory, copy: str | None = None) -> IntegratorStatus:
+    """Return the run's STATUS.json, or a copy of it; raise RunUnavailable where there is none."""
+    name = copy or worker_artifact(INTEGRATOR, "STATUS.json")
     try:
         content = directory.read(name)
     except FileNotFoundError:

@@ -39,7 +39,7 @@ def forecast_lines(answer: PlanAnswer) -> Iterator[str]:
     else:
         yield _time(cost)
     met = sum(finding.severity == "blocks" for finding in answer.findings)
-    said = f"{_count(met, 'overlap')} of scopes" if met else "no scopes overlap"
+    said = f"{_count(met, 'overlap')} of scopes" if met else "no overlap of scopes was found"
     yield f"{answer.status}  {shown(answer.title)}: {said}"
 
 

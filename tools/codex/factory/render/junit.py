@@ -10,17 +10,17 @@ from tools.codex.factory.render.text import shown
 
 
 def junit(plan: Plan, status: IntegratorStatus) -> bytes:
-    """Return a JUnit document with a case for each declared check; times in seconds.
+    """Return a JUnit document: a case for the verdict and one for each check; times in seconds.
 
     A required check that is red or flaky is a failure; one that was not run is skipped.
     """
     rows = {row.name: row for row in checks_behind(status)}
-    cases = [_case(check, rows.get(check.name)) for check in plan.checks]
+    cases = [_verdict(status), *(_case(check, rows.get(check.name)) for check in plan.checks)]
     counts: dict[str, str] = {
         "tests": str(len(cases)),
         "failures": str(sum(case.find("failure") is not None for case in cases)),
         "skipped": str(sum(case.find("skipped") is not None for case in cases)),
-        "errors": "0",
+        "errors": str(sum(case.find("error") is not None for case in cases)),
         "time": _seconds(sum(row.duration_ms for row in rows.values())),
     }
     suite = ElementTree.Element("testsuite", {"name": shown(plan.title), **counts})
@@ -30,6 +30,22 @@ def junit(plan: Plan, status: IntegratorStatus) -> bytes:
     ElementTree.indent(suites)
     document: bytes = ElementTree.tostring(suites, encoding="UTF-8", xml_declaration=True)
     return document + b"\n"
+
+
+def _verdict(status: IntegratorStatus) -> ElementTree.Element:
+    """Return the case that is red where the run is no PASS, whatever its checks said."""
+    case = ElementTree.Element("testcase", classname="factory.run", name="verdict")
+    case.set("time", _seconds(status.duration_ms))
+    if status.status == "PASS":
+        return case
+    blocking = [one for one in status.findings if one.severity == "blocks"]
+    said = f"{status.status}: {status.error or f'{len(blocking)} blocking'}"
+    kind = "error" if status.status == "FAIL" else "failure"
+    red = ElementTree.SubElement(case, kind, message=shown(said), type=status.status)
+    red.text = "\n".join(
+        f"{one.code} {shown(one.subject)}: {shown(one.message)}" for one in blocking
+    )
+    return case
 
 
 def _case(check: Check, row: CheckRow | None) -> ElementTree.Element:

@@ -11,6 +11,7 @@ from tools.codex.factory.render.text import shown
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@])")
 _MOST_FINDINGS = 50
+_COMMAND = re.compile(r"`(?:factory|git|--?[a-z-]+|[A-Za-z_.]+)\b[^`]*`")
 _CODE = re.compile(r"`[^`]*`")
 
 
@@ -83,6 +84,9 @@ def _evidence(status: IntegratorStatus) -> list[str]:
 
 def _prose(text: str) -> str:
     """Return text in which what stands between backticks is shown as it would be typed."""
+    if text.count("`") != 2 * len(_COMMAND.findall(text)):
+        # A name that holds a backtick would end the span, and what is copied be another command.
+        return _text(text)
     parts = []
     position = 0
     for code in _CODE.finditer(text):

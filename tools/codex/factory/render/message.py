@@ -1,18 +1,21 @@
 """The message of a published commit: what was merged, and where its evidence lies."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.evidence import IntegratorStatus
-from tools.codex.factory.domain.plan import Amendment, Plan
+from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.publication import (
     AMENDED_TRAILER,
     BASE_TRAILER,
+    CARRIED_TRAILER,
     CHECK_TRAILER,
+    LEFT_OUT_TRAILER,
     REPORT_TRAILER,
     RUN_TRAILER,
     WORKER_TRAILER,
+    Origin,
     green,
     merged_workers,
 )
@@ -27,13 +30,12 @@ def commit_message(
     status: IntegratorStatus,
     *,
     digests: Mapping[str, str],
-    amendments: Sequence[Amendment],
-    carried_from: str | None,
+    origin: Origin,
 ) -> str:
     """Return the commit message: what was merged, and trailers that lead back to the evidence.
 
     `digests` are those of each worker's seal, and of the integrator's STATUS.json as "";
-    `amendments` are those of the run that the work is from.
+    `origin` is the run that the work is from, which may be this one.
     """
     changes = {row.worker_id: row.changes for row in status.workers}
     merged = merged_workers(status)
@@ -47,19 +49,15 @@ def commit_message(
             files = f"{count} file{'' if count == 1 else 's'}"
             lines += _item(f"{entry.id}: {shown(said)} ({files})")
     trailers = [(RUN_TRAILER, status.run_id)]
-    trailers += [("Factory-Carried-From", carried_from)] if carried_from is not None else []
+    if origin.run_id != status.run_id:
+        trailers.append((CARRIED_TRAILER, origin.run_id))
     trailers += [(BASE_TRAILER, manifest.base_commit)]
     trailers += [(REPORT_TRAILER, f"sha256:{digests['']}")]
     trailers += [(WORKER_TRAILER, f"{worker} sha256:{digests[worker]}") for worker in merged]
-    trailers += [("Factory-Left-Out", one) for one in _left_out(plan, status)]
+    trailers += [(LEFT_OUT_TRAILER, one) for one in origin.left_out]
     trailers += [(CHECK_TRAILER, f"{shown(row.name)}: passed") for row in green(status)]
-    trailers += [(AMENDED_TRAILER, shown(one.reason)) for one in amendments]
+    trailers += [(AMENDED_TRAILER, shown(one.reason)) for one in origin.amendments]
     return "\n".join([*lines, "", *(f"{name}: {value}" for name, value in trailers)]) + "\n"
-
-
-def _left_out(plan: Plan, status: IntegratorStatus) -> list[str]:
-    dropped = {worker for one in plan.amendments for worker in one.dropped}
-    return sorted(dropped | {row.worker_id for row in status.workers if not row.merged})
 
 
 def _item(text: str) -> list[str]:

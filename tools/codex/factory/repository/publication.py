@@ -17,6 +17,7 @@ from tools.codex.factory.process.child import run
 from tools.codex.factory.repository.discovery import UserRepository, commit_named
 from tools.codex.factory.repository.git import Git
 
+_MOST_NAME = 200
 _NOBODY = "0" * 40
 _CONFIGURATION = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 _PERSON = ("NAME", "EMAIL", "DATE")
@@ -70,6 +71,11 @@ def message_of(git: Git, repository: UserRepository, commit: ObjectId) -> str:
     return said.partition(b"\n\n")[2].decode("utf-8", "replace")
 
 
+def has_object(git: Git, store: Path, oid: str) -> bool:
+    """Return whether `store`, or what it borrows from, has an object."""
+    return git.call("cat-file", "-e", oid, git_dir=store).exit_code == 0
+
+
 def commit_tree(git: Git, repository: UserRepository, commit: ObjectId) -> ObjectId:
     """Return the tree of a commit of the user's repository."""
     said = git.out("rev-parse", f"{commit}^{{tree}}", git_dir=repository.git_dir)
@@ -100,6 +106,20 @@ def refuse_branch(git: Git, repository: UserRepository, branch: str) -> None:
             f"{branch!r} is no name for a branch",
             hint="`git check-ref-format --help` has the rules",
         )
+    if any(len(part.encode("utf-8", "surrogateescape")) > _MOST_NAME for part in branch.split("/")):
+        raise UsageError(f"{branch[:40]!r}... is too long for a file", hint="name a shorter one")
+    other_name = git.call("symbolic-ref", "--quiet", ref, git_dir=repository.git_dir)
+    if other_name.exit_code == 0:
+        raise PublishRefused(
+            f"branch {branch!r} is there already: it is another name of "
+            f"{other_name.stdout.decode('utf-8', 'replace').strip()!r}",
+            hint="name another with --branch: publish never moves a branch",
+        )
+    if f"branch {ref}".encode("utf-8", "surrogateescape") in _checked_out(git, repository):
+        raise PublishRefused(
+            f"branch {branch!r} is checked out, and has no commit yet",
+            hint="name another with --branch: publish changes no work tree",
+        )
     there = commit_named(git, repository, ref)
     if there is not None:
         raise PublishRefused(
@@ -111,6 +131,12 @@ def refuse_branch(git: Git, repository: UserRepository, branch: str) -> None:
         raise PublishRefused(
             f"branch {branch!r} cannot be beside {other!r}", hint="name another with --branch"
         )
+
+
+def _checked_out(git: Git, repository: UserRepository) -> list[bytes]:
+    """Return what every work tree says of itself, a branch without a commit included."""
+    said = git.out("worktree", "list", "--porcelain", "-z", git_dir=repository.git_dir)
+    return said.split(b"\0")
 
 
 def _in_the_way(git: Git, repository: UserRepository, ref: str) -> str:

@@ -19,7 +19,8 @@ def set_aside(root: Path, run: RunId) -> None:
 def set_aside_in(root: Path) -> tuple[str, ...]:
     """Return the runs that were set aside and are not removed yet, sorted."""
     try:
-        names = os.listdir(root)
+        with os.scandir(root) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return ()
     aside = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]

@@ -244,6 +244,11 @@ def lock_name(revision: int, worker: str) -> str:
     return f"SCOPE_LOCKS.{revision}/{worker}.json"
 
 
+def published_name(commit: str, name: str) -> str:
+    """Return where the copy of an artifact lies that stands behind a published commit."""
+    return f"PUBLISHED.{commit[:12]}/{name}"
+
+
 def seal_name(worker: WorkerId) -> str:
     """Return where the seal of a bundle lies."""
     return f"{SEALS}/{worker}.json"
