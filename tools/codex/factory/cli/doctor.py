@@ -1,4 +1,4 @@
-"""doctor, preflight."""
+"""doctor, preflight: rows of what was asked, and the exit code that they add up to."""
 
 import argparse
 from typing import TYPE_CHECKING

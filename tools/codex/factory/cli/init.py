@@ -1,4 +1,4 @@
-"""init."""
+"""init: what is shown and written of a first plan."""
 
 import argparse
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Literal, NoReturn
 
 from tools.codex.factory import __version__
+from tools.codex.factory.cli.amend import AMEND
 from tools.codex.factory.cli.command import Call, CliCommand
 from tools.codex.factory.cli.completion import COMPLETION
-from tools.codex.factory.cli.desk import AMEND, PLAN, PUBLISH
 from tools.codex.factory.cli.doctor import DOCTOR, PREFLIGHT
 from tools.codex.factory.cli.init import INIT
 from tools.codex.factory.cli.integration import (
@@ -24,6 +24,8 @@ from tools.codex.factory.cli.integration import (
     ONESHOT,
 )
 from tools.codex.factory.cli.opening import OPEN_REPORT, OPEN_RUN
+from tools.codex.factory.cli.plan import PLAN
+from tools.codex.factory.cli.publish import PUBLISH
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.runs import RUNS
 from tools.codex.factory.cli.screen import LEVELS, Screen

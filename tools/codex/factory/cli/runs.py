@@ -56,7 +56,8 @@ def _list(call: Call) -> int:
 
 
 def _show(call: Call) -> int:
-    from tools.codex.factory.pipelines.provenance import commit_shown, run_shown
+    from tools.codex.factory.domain.desk_answer import RunShowAnswer
+    from tools.codex.factory.pipelines.provenance import of_commit, of_run
     from tools.codex.factory.render.runs import show_lines
 
     said = call.arguments
@@ -64,9 +65,22 @@ def _show(call: Call) -> int:
         raise UsageError("runs show takes one run or one commit", hint="name one of them")
     ground = call.ground()
     if said.commit is not None:
-        answer = commit_shown(ground, said.commit)
+        seen = of_commit(ground, said.commit)
     else:
-        answer = run_shown(ground, said.run_id[0] if said.run_id else None)
+        seen = of_run(ground, said.run_id[0] if said.run_id else None)
+    answer = RunShowAnswer(
+        command="runs show",
+        status="OK",
+        exit_code=0,
+        run_id=seen.run_id,
+        run=seen.run,
+        state=seen.state,
+        seals=dict(seen.seals),
+        amendments=seen.amendments,
+        report=seen.report,
+        commit=seen.commit,
+        evidence=seen.evidence,
+    )
     for line in show_lines(answer):
         call.screen.say(line)
     call.screen.document(answer)

@@ -1,4 +1,4 @@
-"""watch."""
+"""watch: frames or lines of a run, and its exit code at the end."""
 
 import time
 from typing import TYPE_CHECKING

@@ -41,6 +41,15 @@ def run_id(text: str) -> RunId:
     return RunId(text)
 
 
+def is_run_id(text: str) -> bool:
+    """Return whether `text` can name a run."""
+    try:
+        run_id(text)
+    except ValueError:
+        return False
+    return True
+
+
 def next_run_id(kind: str, at: datetime, base: ObjectId, taken: Collection[str]) -> RunId:
     """Return `<kind>_<utc>_<base_hash>_<seq>`, with the first seq from 001 that is not taken."""
     prefix = f"{kind}_{at:%Y%m%dT%H%M%SZ}_{base[:8]}_"

@@ -52,7 +52,7 @@ def objections(
             f"it is {status.status}: only {', '.join(merged_workers(status))} fit together",
             "--accept-partial publishes just that",
         )
-    elif not _isgreen(plan, status):
+    elif not _is_green(plan, status):
         yield (
             "a required check is not green on the tree that would be published",
             "`factory integrate --salvage` seeks what is green together",
@@ -71,7 +71,7 @@ def checks_behind(status: IntegratorStatus) -> tuple[CheckRow, ...]:
     return status.checks if status.salvage is None else status.salvage.checks
 
 
-def _isgreen(plan: Plan, status: IntegratorStatus) -> bool:
+def _is_green(plan: Plan, status: IntegratorStatus) -> bool:
     required = {check.name for check in plan.checks if check.required}
     passed = {row.name for row in green(status)}
     retried = {check.name for check in plan.checks if check.retries}

@@ -1,12 +1,12 @@
 """What stands behind a run, and behind a commit that was published of one."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from tools.codex.factory.domain.amendment import deeds
-from tools.codex.factory.domain.desk_answer import Evidence, RunShowAnswer
+from tools.codex.factory.domain.desk_answer import Evidence, HeldRun
 from tools.codex.factory.domain.evidence import IntegratorStatus
-from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of, run_id
+from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of, is_run_id
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.publication import (
     AMENDED_TRAILER,
@@ -43,12 +43,29 @@ class _Commit:
     said: tuple[tuple[str, str], ...]
 
 
-def run_shown(ground: Session, name: str | None) -> RunShowAnswer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """One run, and what stands behind a commit that was published of it.
+
+    `run` and `state` are None where the run's folder is not here; `seals` are digests by worker.
+    """
+
+    run_id: str
+    run: HeldRun | None = None
+    state: IntegratorStatus | None = None
+    seals: Mapping[str, str] = field(default_factory=dict)
+    amendments: tuple[str, ...] = ()
+    report: str | None = None
+    commit: ObjectId | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+def of_run(ground: Session, name: str | None) -> Provenance:
     """Return a run with its bundles, checks and report, or the newest where none is named."""
-    return _shown(ground, recorded_run(ground, name), None)
+    return _of(ground, recorded_run(ground, name), None)
 
 
-def commit_shown(ground: Session, ref: str) -> RunShowAnswer:
+def of_commit(ground: Session, ref: str) -> Provenance:
     """Return the run that a published commit names, and whether its evidence is still the same.
 
     Raises RunUnavailable for a commit that no run was published as.
@@ -58,31 +75,27 @@ def commit_shown(ground: Session, ref: str) -> RunShowAnswer:
         run = recorded_run(ground, commit.run)
     except RunUnavailable:
         rows = tuple(Evidence(name=n, said=s, is_here=False) for n, s in commit.said)
-        return _answer(commit.run, commit=commit.id, evidence=rows)
-    return _shown(ground, run, commit)
+        return Provenance(run_id=commit.run, commit=commit.id, evidence=rows)
+    return _of(ground, run, commit)
 
 
-def _shown(ground: Session, run: RecordedRun, commit: _Commit | None) -> RunShowAnswer:
+def _of(ground: Session, run: RecordedRun, commit: _Commit | None) -> Provenance:
     name = run.directory.run
     status = _status(run, commit)
     seals = {entry.id: _digest(run, seal_name(WorkerId(entry.id))) for entry in run.plan.workers}
-    amended = tuple(
-        f"{one.revision}. {one.reason}: {deed}"
-        for one in run.plan.amendments
-        for deed in deeds(one)
-    )
-    return _answer(
-        name,
+    return Provenance(
+        run_id=name,
+        run=held(ground, name, view_of(ground, name)),
+        state=status,
+        seals={worker: digest for worker, digest in seals.items() if digest},
+        amendments=tuple(
+            f"revision {one.revision} ({one.reason}): {deed}"
+            for one in run.plan.amendments
+            for deed in deeds(one)
+        ),
+        report=quoted(str(report_file(ground, name))) if status is not None else None,
         commit=commit.id if commit is not None else None,
         evidence=tuple(_evidence(ground, run, status, commit)) if commit is not None else (),
-    ).model_copy(
-        update={
-            "run": held(ground, name, view_of(ground, name)),
-            "state": status,
-            "seals": {worker: digest for worker, digest in seals.items() if digest},
-            "amendments": amended,
-            "report": quoted(str(report_file(ground, name))) if status is not None else None,
-        }
     )
 
 
@@ -95,22 +108,6 @@ def _status(run: RecordedRun, commit: _Commit | None) -> IntegratorStatus | None
         return None
 
 
-def _answer(run: str, *, commit: ObjectId | None, evidence: tuple[Evidence, ...]) -> RunShowAnswer:
-    return RunShowAnswer(
-        command="runs show",
-        status="OK",
-        exit_code=0,
-        run_id=run,
-        run=None,
-        state=None,
-        seals={},
-        amendments=(),
-        report=None,
-        commit=commit,
-        evidence=evidence,
-    )
-
-
 def _commit(ground: Session, ref: str) -> _Commit:
     commit = commit_named(ground.git, ground.repository, ref)
     if commit is None:
@@ -119,21 +116,13 @@ def _commit(ground: Session, ref: str) -> _Commit:
         )
     said = trailers(message_of(ground.git, ground.repository, commit))
     run = next((value for name, value in said if name == RUN_TRAILER), None)
-    if run is None or not _is_run_id(run):
+    if run is None or not is_run_id(run):
         raise RunUnavailable(
             f"commit {commit[:12]} names no run: factory did not publish it, or its message was "
             "written anew",
             hint="`git log --grep Factory-Run` lists those that do",
         )
     return _Commit(commit, run, said)
-
-
-def _is_run_id(text: str) -> bool:
-    try:
-        run_id(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _evidence(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.answer import DisagreementSaid, ReplayRow
 from tools.codex.factory.domain.event import PRUNED, replay
-from tools.codex.factory.domain.identity import RunId, run_id
+from tools.codex.factory.domain.identity import RunId, is_run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import FactoryError, RunUnavailable
 from tools.codex.factory.pipelines.record import (
@@ -99,11 +99,7 @@ def _unopened(
 
 
 def _is_run(ground: Session, name: str) -> bool:
-    try:
-        run_id(name)
-    except ValueError:
-        return False
-    return (ground.runs_root / name / MANIFEST).exists()
+    return is_run_id(name) and (ground.runs_root / name / MANIFEST).exists()
 
 
 def _checked(ground: Session, run: RecordedRun, recorded: Recorded | None) -> list[Disagreement]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.codex.factory.domain.identity import RunId, run_id
+from tools.codex.factory.domain.identity import RunId, is_run_id
 from tools.codex.factory.storage.run_directory import storing
 
 _PREFIX = ".pruned-"
@@ -24,15 +24,7 @@ def set_aside_in(root: Path) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     aside = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
-    return tuple(sorted(name for name in aside if _is_run_id(name)))
-
-
-def _is_run_id(name: str) -> bool:
-    try:
-        run_id(name)
-    except ValueError:
-        return False
-    return True
+    return tuple(sorted(name for name in aside if is_run_id(name)))
 
 
 def remove_aside(root: Path, run: str, remove: Callable[[Path], None]) -> None:
