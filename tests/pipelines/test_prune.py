@@ -283,3 +283,22 @@ def test_a_list_that_is_cut_off_shows_whole_runs_only(work: Work, limit: int) ->
     wanted = [("r1", "PASS"), ("r2", "PASS"), ("r3", "PASS")][-limit:]
     assert [(row["run_id"], row["status"]) for row in listed] == wanted
     assert [(row["run_id"], row["status"]) for row in ledger] == wanted
+
+
+def test_a_checkout_that_nobody_collects_stays_until_it_is_removed_by_hand(work: Work) -> None:
+    work.patch("A_worker", edit_line("src/app.txt", 1, "new"), allow=["src/**"])
+    work.add("P_person", external=True, allow=["docs/**"])
+    launched = work.oneshot("--run-id", "r1")
+    checkout = Path(launched.answer["waiting"]["P_person"])
+    assert work.factory("amend", "--drop", "P_person", "--reason", "gone home").exit_code == 0
+    assert work.factory("integrate").exit_code == 0
+
+    named = ("runs", "prune", "--run-id", "r1", "--json")
+    kept = work.factory(*named)
+    shutil.rmtree(checkout)
+    removed = work.factory(*named)
+
+    assert (launched.exit_code, rows(kept), rows(removed)) == (4, {"r1": False}, {"r1": True})
+    said = f"{checkout} holds work that was not captured whole: look, then remove it"
+    assert kept.answer["runs"][0]["reason"] == said
+    assert not checkout.parent.exists()

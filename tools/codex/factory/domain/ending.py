@@ -52,12 +52,12 @@ def ending_findings(
     kept = [one for one in said.findings if path_of(one, bundle.worker) not in dropped]
     if not made_elsewhere:
         found += [finding_of(one) for one in kept]
-    is_mended = len(kept) < len(said.findings) and not any(_blocks(one) for one in kept)
+    is_mended = any(map(_blocks, said.findings)) and not any(map(_blocks, kept))
     ill = (said.status != "PASS" and not is_mended) or not _is_well(said.ended)
     if ill and not any(finding.blocks for finding in found):
         reasons = "; ".join(f"{f.code}: {f.message}" for f in said.findings if _blocks(f))
         found.append(_badly(bundle, reasons))
-    elif made_elsewhere and any(_blocks(one) for one in said.findings):
+    elif made_elsewhere and any(map(_blocks, kept)):
         found.append(_badly(bundle, "it says PASS, and names findings that block"))
     return found
 

@@ -18,7 +18,9 @@ def kept_because(run: HeldRun, *, now: datetime, age: timedelta, is_named: bool)
     if run.status == UNREADABLE:
         return f"it cannot be read: {run.title}"
     if run.uncaptured:
-        return f"{_named(run.uncaptured)} holds work that was not captured whole"
+        return (
+            f"{_named(run.uncaptured)} holds work that was not captured whole: look, then remove it"
+        )
     if is_named:
         return None
     if run.ended is None or run.status == "WAITING":

@@ -1,5 +1,6 @@
 """Every run with what it holds; the old ones removed, and never work that is nowhere else."""
 
+import os
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from tools.codex.factory.pipelines.site import work_folder, work_root_of
 from tools.codex.factory.pipelines.stale import Left, left_of
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.repository.publication import is_on_a_branch
-from tools.codex.factory.storage.attempt import STRAY
+from tools.codex.factory.storage.attempt import DIFF, STRAY
 from tools.codex.factory.storage.intake import ATTEMPTS
 from tools.codex.factory.storage.passes import Passes
 from tools.codex.factory.storage.removal import (
@@ -69,7 +70,7 @@ def held(ground: Session, name: str, view: RunView | None) -> HeldRun:
         uncaptured=tuple(
             quoted(str(one.attempt.checkout))
             for one in _left(ground, run)
-            if one.state not in ("done", "kept")
+            if one.state not in ("done", "kept") and _holds_work(one)
         ),
         bytes=bytes_below(run.directory.folder),
     )
@@ -175,6 +176,12 @@ def _has_changes(run: RecordedRun, worker: WorkerId) -> bool:
         return False
     except (StorageError, ValidationError, NotStrictJson):
         return True
+
+
+def _holds_work(one: Left) -> bool:
+    """Return whether there is a checkout, or a capture of it: somebody may have removed both."""
+    attempt = one.attempt
+    return any(os.path.lexists(path) for path in (attempt.checkout, attempt.folder / DIFF))
 
 
 def _left(ground: Session, run: RecordedRun) -> list[Left]:

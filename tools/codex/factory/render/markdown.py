@@ -11,8 +11,9 @@ from tools.codex.factory.render.text import shown
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@])")
 _MOST_FINDINGS = 50
-_COMMAND = re.compile(r"`(?:factory|git|--?[a-z-]+|[A-Za-z_.]+)\b[^`]*`")
-_CODE = re.compile(r"`[^`]*`")
+_LEVER = re.compile(r"`(factory amend .+? --reason WHY)`")
+_BACKTICKS = re.compile(r"`+")
+_ADDRESS = re.compile(r"(www)(\.)|(:)(//)", re.IGNORECASE)
 
 
 def markdown_report(plan: Plan, status: IntegratorStatus) -> str:
@@ -84,17 +85,31 @@ def _evidence(status: IntegratorStatus) -> list[str]:
 
 def _prose(text: str) -> str:
     """Return text in which what stands between backticks is shown as it would be typed."""
-    if text.count("`") != 2 * len(_COMMAND.findall(text)):
-        # A name that holds a backtick would end the span, and what is copied be another command.
-        return _text(text)
     parts = []
     position = 0
-    for code in _CODE.finditer(text):
-        typed = shown(code[0]).replace("|", "\\|")
-        parts += [_text(text[position : code.start()]), typed]
-        position = code.end()
-    return "".join([*parts, _text(text[position:])])
+    for lever in _LEVER.finditer(text):
+        parts += [_with_code(text[position : lever.start()]), _code(lever[1])]
+        position = lever.end()
+    return "".join([*parts, _with_code(text[position:])])
+
+
+def _with_code(text: str) -> str:
+    if "``" in text or text.count("`") % 2:
+        # Backticks that are not ours: Markdown would pair them otherwise than we do.
+        return _text(text)
+    words = text.split("`")
+    return "".join(_code(word) if n % 2 else _text(word) for n, word in enumerate(words) if word)
+
+
+def _code(text: str) -> str:
+    """Return code in a fence that is longer than any run of backticks in it."""
+    typed = shown(text)
+    fence = "`" * (1 + max(map(len, _BACKTICKS.findall(typed)), default=0))
+    pad = " " if typed[:1] == "`" or typed[-1:] == "`" else ""
+    return f"{fence}{pad}{typed}{pad}{fence}"
 
 
 def _text(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", shown(text))
+    escaped = _SPECIAL.sub(r"\\\1", shown(text))
+    # An address would become a link; an empty comment in it is seen by nobody.
+    return _ADDRESS.sub(lambda found: f"{found[1] or ':'}<!-- -->{found[2] or '//'}", escaped)

@@ -7,7 +7,7 @@ from rich.segment import Segment
 
 from tools.codex.factory.render.text import shown_lines
 
-_WIDE = 10_000
+_WIDE = 1_000_000
 """A table that is wider than the screen is wrapped by it: a column left out would be missed."""
 
 

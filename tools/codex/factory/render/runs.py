@@ -52,10 +52,13 @@ def prune_lines(answer: PruneAnswer) -> Iterator[str]:
 
 def size(count: int) -> str:
     """Return a number of bytes in the unit that people read it in."""
-    number = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+    if count < 1024:
+        return f"{count} B"
+    number = count / 1024
+    for unit in ("KiB", "MiB", "GiB"):
+        # What would be rounded up to 1024 of a unit is one of the next.
+        if round(number, 1) < 1024:
+            return f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} TiB"
 
