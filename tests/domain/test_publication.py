@@ -180,3 +180,7 @@ def test_trailers_are_those_of_the_last_paragraph(
     message: str, expected: tuple[tuple[str, str], ...]
 ) -> None:
     assert trailers(message) == expected
+
+
+def test_a_message_that_is_one_line_has_no_trailers() -> None:
+    assert trailers("Factory-Run: x\n") == ()

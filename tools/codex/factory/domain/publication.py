@@ -61,8 +61,8 @@ def objections(
 
 def trailers(message: str) -> tuple[tuple[str, str], ...]:
     """Return the trailers of a commit message that this factory wrote, in order."""
-    last = message.rstrip("\n").rpartition("\n\n")[2]
-    rows = (line.partition(": ") for line in last.split("\n"))
+    _, blank, last = message.rstrip("\n").rpartition("\n\n")
+    rows = (line.partition(": ") for line in last.split("\n") if blank)
     return tuple((name, value) for name, _, value in rows if name.startswith("Factory-"))
 
 

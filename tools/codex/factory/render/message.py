@@ -44,7 +44,8 @@ def commit_message(
     lines = [title if not title.startswith("---") else f"Merge: {title}", ""]
     for entry in plan.workers:
         if entry.id in merged and changes[entry.id]:
-            said = (entry.task or "").strip().partition("\n")[0] or f"from its {entry.source}"
+            said = (entry.task or "").strip().partition("\n")[0].rstrip()
+            said = said or f"from its {entry.source}"
             count = changes[entry.id]
             files = f"{count} file{'' if count == 1 else 's'}"
             lines += _item(f"{entry.id}: {shown(said)} ({files})")
