@@ -100,7 +100,7 @@ def plain(printed: str) -> str:
     """Return what was printed without what differs from host to host and from day to day."""
     printed = re.sub(r"\d{4}-\d\d-\d\dT[0-9:]{8}(\.\d+Z)?", "<date>", printed)
     printed = re.sub(r"\b[0-9a-f]{7,64}\b", "<digest>", printed)
-    printed = re.sub(r"\b[0-9.]+ (B|KiB|MiB)\b", "<size>", printed)
+    printed = re.sub(r"\b[0-9.]+ (B|KiB|MiB|GiB|TiB)\b", "<size>", printed)
     printed = re.sub(r"\b\d+s\b", "<time>", printed)
     return re.sub(r"(?<=\S) {2,}", "  ", printed)
 

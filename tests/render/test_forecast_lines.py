@@ -36,7 +36,7 @@ def test_what_no_command_does_costs_no_time() -> None:
     cost = a_cost(checkouts=1, bytes=1 << 30, files=1, processes=0, worker_seconds=0)
 
     assert list(forecast_lines(a_plan_answer(cost=cost))) == [
-        "disk     1 checkout at a time: 1,024.0 MiB in 1 files",
+        "disk     1 checkout at a time: 1.0 GiB in 1 file",
         "time     no command is run here: it is all adopted, or done by people and tools",
         "PASS  A title: no overlap of scopes was found",
     ]

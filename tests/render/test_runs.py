@@ -28,7 +28,7 @@ from tools.codex.factory.domain.desk_answer import (
     RunShowAnswer,
 )
 from tools.codex.factory.render.plain import Plain
-from tools.codex.factory.render.runs import held_table, prune_lines, show_lines, size
+from tools.codex.factory.render.runs import held_table, prune_lines, show_lines
 from tools.codex.factory.render.text import shown
 
 
@@ -198,27 +198,3 @@ def test_what_a_prune_did_is_a_line_for_each_run_and_a_sum(dry_run: bool, word: 
         "2 of 3 runs, 1.5 KiB",
     ]
     assert pruned(dry_run) == ["0 of 0 runs, 0 B"]
-
-
-@pytest.mark.parametrize(
-    ("count", "said"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (1 << 20, "1.0 MiB"),
-        (5 << 30, "5.0 GiB"),
-        (1 << 40, "1.0 TiB"),
-        (3000 << 40, "3000.0 TiB"),
-    ],
-)
-def test_a_size_is_said_in_the_unit_that_people_read_it_in(count: int, said: str) -> None:
-    assert size(count) == said
-
-
-@pytest.mark.parametrize(
-    ("count", "said"), [((1 << 20) - 1, "1.0 MiB"), ((1 << 30) - 1, "1.0 GiB")]
-)
-def test_a_size_just_under_a_unit_is_said_in_that_unit(count: int, said: str) -> None:
-    assert size(count) == said

@@ -91,7 +91,7 @@ def _prune(call: Call) -> int:
     from datetime import timedelta
 
     from tools.codex.factory.domain.desk_answer import PruneAnswer
-    from tools.codex.factory.pipelines.holdings import prune
+    from tools.codex.factory.pipelines.prune import prune, would_go
     from tools.codex.factory.render.runs import prune_lines
 
     said = call.arguments
@@ -99,7 +99,7 @@ def _prune(call: Call) -> int:
         raise UsageError("runs prune takes --run-id or --older-than", hint="name one of them")
     age = timedelta(hours=_hours(said.older_than or "14d"))
     names = tuple(dict.fromkeys(said.run_id))
-    rows = prune(call.ground(), names, age=age, is_rehearsal=said.dry_run)
+    rows = (would_go if said.dry_run else prune)(call.ground(), names, age=age)
     answer = PruneAnswer(
         command="runs prune", status="OK", exit_code=0, dry_run=said.dry_run, runs=rows
     )

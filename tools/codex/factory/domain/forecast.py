@@ -17,6 +17,7 @@ from tools.codex.factory.domain.scope import (
     is_automation,
     lock,
 )
+from tools.codex.factory.domain.wording import few
 
 _MOST_NAMED = 3
 _MOST_FOLDERS = 5000
@@ -211,14 +212,13 @@ def _sides(ones: Sequence[str], others: Sequence[str]) -> str:
 
 
 def _overlap(workers: str, paths: Sequence[str], *, new: bool = False) -> Finding:
-    named = ", ".join(quoted(path) for path in paths[:_MOST_NAMED])
-    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    named = few([quoted(path) for path in paths], _MOST_NAMED)
     who = "both" if workers.count(",") == 1 and " and " not in workers else "they"
     said = f"{who} may make {named}, which is not there yet" if new else f"{who} may write {named}"
     return blocking(
         Code.PLAN_SCOPES_OVERLAP,
         workers,
-        said + more,
+        said,
         "narrow `allow` of one, `deny` it there, or let each have it in `shared`",
     )
 

@@ -1,13 +1,12 @@
 """What a run holds, and whether it may be removed."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from tools.codex.factory.domain.desk_answer import HeldRun
+from tools.codex.factory.domain.wording import few
 
 UNREADABLE = "UNREADABLE"
 """The status of a run whose manifest or plan says nothing that this factory understands."""
-_MOST_NAMED = 5
 
 
 def kept_because(run: HeldRun, *, now: datetime, age: timedelta, is_named: bool) -> str | None:
@@ -18,15 +17,13 @@ def kept_because(run: HeldRun, *, now: datetime, age: timedelta, is_named: bool)
     if run.status == UNREADABLE:
         return f"it cannot be read: {run.title}"
     if run.uncaptured:
-        return (
-            f"{_named(run.uncaptured)} holds work that was not captured whole: look, then remove it"
-        )
+        return f"{few(run.uncaptured)} holds work that was not captured whole: look, then remove it"
     if is_named:
         return None
     if run.ended is None or run.status == "WAITING":
         return f"it is {run.status}"
     if run.unpublished and not run.rehearsal:
-        named = _named(run.unpublished)
+        named = few(run.unpublished)
         return f"work of {named} is not published; --run-id removes it all the same"
     if now - _moment(run.started) < age:
         return f"it is younger than {_days(age)}"
@@ -36,7 +33,7 @@ def kept_because(run: HeldRun, *, now: datetime, age: timedelta, is_named: bool)
 def gone_because(run: HeldRun, *, is_named: bool) -> str:
     """Return why a run may go."""
     if is_named and run.unpublished and not run.rehearsal:
-        return f"named; the unpublished work of {_named(run.unpublished)} goes with it"
+        return f"named; the unpublished work of {few(run.unpublished)} goes with it"
     if run.rehearsal:
         return "a rehearsal"
     return "published" if run.published else "it holds no work"
@@ -44,12 +41,6 @@ def gone_because(run: HeldRun, *, is_named: bool) -> str:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _named(names: Iterable[str]) -> str:
-    several = list(names)
-    more = f" and {len(several) - _MOST_NAMED} more" if len(several) > _MOST_NAMED else ""
-    return ", ".join(several[:_MOST_NAMED]) + more
 
 
 def _days(age: timedelta) -> str:

@@ -123,6 +123,7 @@ def _commit(
         f"author {AUTHOR} {when}",
         f"committer {AUTHOR} {when}",
         "",
+        # A commit id hangs on these bytes: they are said here and nowhere else.
         f"Merge the work of {len(workers)} worker{'s' if len(workers) != 1 else ''}",
         "",
         *workers,

@@ -19,6 +19,7 @@ from tools.codex.factory.domain.order import (
     WorkOrder,
     order_from,
 )
+from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.host import Host, take_host
 from tools.codex.factory.process.lifeline import Lifeline
@@ -35,7 +36,6 @@ from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.subject import Subject
 from tools.codex.factory.storage.attempt import HOME, Attempt
 
-_MOST_NAMED = 5
 _NOTHING = Captured(None, (), b"", False)
 
 
@@ -177,9 +177,7 @@ class _Run:
             sys.stderr.write(f"{error}\n")
             changed = ("what cannot be read any more",)
         if changed:
-            beyond = len(changed) - _MOST_NAMED
-            named = ", ".join(changed[:_MOST_NAMED])
-            message = f"setup changed {named}{f' and {beyond} more' if beyond > 0 else ''}"
+            message = f"setup changed {few(changed)}"
             hint = "let setup write ignored paths only (.gitignore, capture.ignore)"
             self._add(Code.WORKER_SETUP_DIRTY, "setup", message, hint)
         return not changed

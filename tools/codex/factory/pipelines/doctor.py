@@ -7,6 +7,7 @@ import jsonschema
 
 from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
 from tools.codex.factory.domain.schema import schemas
+from tools.codex.factory.domain.wording import counted, sized
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.leftover import left_rows, run_rows
 from tools.codex.factory.pipelines.prepare import Request, checkouts_at_once, plan_file
@@ -104,7 +105,7 @@ def _plan_rows(ground: Session, standing: Standing, request: Request) -> Rows:
     config = ground.settings.config
     policy, git, repository = config.policy(), ground.git, ground.repository
     gather(file, folder=folder, git=git, repository=repository, policy=policy)
-    named = f"{len(file.workers)} workers, {len(file.checks)} checks"
+    named = f"{counted(len(file.workers), 'worker')}, {counted(len(file.checks), 'check')}"
     workers = let_through(ground.host.variables, config.work.environment)
     return (
         ok("plan", request.plan_file or "factory.plan.toml", f"{file.title}: {named}"),
@@ -122,7 +123,7 @@ def _room_rows(ground: Session, standing: Standing, request: Request) -> Rows:
     base = base_of(ground.git, ground.repository, request.base_ref)
     heavy = weight(ground.git, ground.repository.git_dir, base.commit, on_disk)
     check_room(root, size=count * heavy.size, files=count * heavy.files)
-    said = f"{count} at a time, each {heavy.size / (1 << 20):,.1f} MiB in {heavy.files:,} files"
+    said = f"{count} at a time, each {sized(heavy.size)} in {counted(heavy.files, 'file')}"
     return (ok("plan", "checkouts", said),)
 
 

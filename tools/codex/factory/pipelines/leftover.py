@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.event import PRUNED, RunView
 from tools.codex.factory.domain.fitness import Row, noted, ok
+from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.stale import Left, State, left_in
 from tools.codex.factory.pipelines.standing import Standing
@@ -140,9 +141,7 @@ def _named(what: str, names: list[str] | tuple[str, ...], remedy: str) -> Iterat
 
 
 def _few(names: list[str] | tuple[str, ...]) -> str:
-    beyond = len(names) - _MOST_NAMED
-    more = f" and {beyond} more" if beyond > 0 else ""
-    return f"{len(names)}: {', '.join(names[:_MOST_NAMED])}{more}"
+    return f"{len(names)}: {few(names, _MOST_NAMED)}"
 
 
 def _at(one: Left) -> str:

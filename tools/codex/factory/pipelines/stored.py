@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.event import RunView, replay
 from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
+from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.stages.preflight import refused
@@ -129,7 +130,7 @@ def _unwritable(group: Group, root: Path, said: str) -> Row:
 
 def _room_rows(group: Group, here: Path) -> tuple[Row, ...]:
     room = room_at(here)
-    said = f"{room.free_bytes / (1 << 20):,.0f} MiB free"
+    said = f"{sized(room.free_bytes)} free"
     said += f", {room.files:,} files" if room.files is not None else ""
     if room.free_bytes < _LEAST_BYTES:
         hint = f"free some, or set {group.replace(' ', '.')} to a larger disk"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tools.codex.factory.domain.artifact import Ending
 from tools.codex.factory.domain.evidence import AttributionRow, CheckRow, IntegratorStatus
+from tools.codex.factory.domain.wording import counted
 from tools.codex.factory.render.text import shown
 
 
@@ -51,7 +52,7 @@ def checks_of_this_run(status: IntegratorStatus) -> list[str]:
         if row.reused is not None:
             said = f"not run again: it passed on this tree in {row.reused}"
         else:
-            said = f"{row.runs} run{'' if row.runs == 1 else 's'}, the first {row.duration_ms} ms"
+            said = f"{counted(row.runs, 'run')}, the first {row.duration_ms} ms"
         lines.append(f"  check          {shown(row.name)}: {said}")
         lines += [f"    | {shown(line)}" for line in row.tail]
     return lines

@@ -10,6 +10,7 @@ from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import Integration
+from tools.codex.factory.domain.wording import counted
 from tools.codex.factory.render.checks import (
     checks_line,
     checks_of_this_run,
@@ -132,7 +133,7 @@ def summary_text(worker: str, source: str, bundle_changes: Sequence[Change]) -> 
     files, plus, minus = _sums(bundle_changes)
     return (
         f"# {worker}\n\n{_SUMMARY.get(source, 'Adopted from ' + shown(source))}: "
-        f"{_count(files, 'file')}, +{plus} -{minus}.\n"
+        f"{counted(files, 'file')}, +{plus} -{minus}.\n"
     )
 
 
@@ -142,14 +143,14 @@ def _headline(title: str, status: IntegratorStatus, integration: Integration) ->
     words += ["PARTIAL"] if status.partial else []
     words += ["NOOP"] if status.noop else []
     words += ["REHEARSAL"] if status.rehearsal else []
-    merged = f"{_count(files, 'file')} changed (+{plus} -{minus})"
+    merged = f"{counted(files, 'file')} changed (+{plus} -{minus})"
     if integration.proof is None:
         merged = "nothing was merged"
     elif status.noop:
         merged = "nobody changed anything"
     return [
         f"{' '.join(words)}  {shown(title)}",
-        f"{_count(len(status.workers), 'worker')}, {merged}",
+        f"{counted(len(status.workers), 'worker')}, {merged}",
         "",
     ]
 
@@ -194,10 +195,10 @@ def _evidence(plan: Plan, status: IntegratorStatus, integration: Integration) ->
         lines += [
             f"  our engine     {proof.merged_tree}  (exact application in memory)",
             f"  git            {proof.audited_tree}  (git apply of DIFF.patch, a store of its own)",
-            f"  pack           {_count(proof.objects, 'object')} passed git index-pack --strict",
+            f"  pack           {counted(proof.objects, 'object')} passed git index-pack --strict",
         ]
     digest = status.artifacts.get("DIFF.patch", "none")
-    lines.append(f"  DIFF.patch     sha256 {digest}, {_count(len(integration.patch), 'byte')}")
+    lines.append(f"  DIFF.patch     sha256 {digest}, {counted(len(integration.patch), 'byte')}")
     lines.append(f"  checks         {checks_line(status, len(plan.checks))}")
     return ["EVIDENCE", *lines, ""]
 
@@ -212,7 +213,7 @@ def _workers(plan: Plan, integration: Integration) -> list[str]:
         files, plus, minus = _sums(judgement.changes_of.get(worker, ()))
         state = judgement.status_of(worker)
         taken = "merged" if worker in merged else "left out"
-        sums = f"{_count(files, 'file')}, +{plus} -{minus}"
+        sums = f"{counted(files, 'file')}, +{plus} -{minus}"
         lines.append(f"  {worker:<{width}}  {state:<7}  {taken:<8}  {entry.source:<7}  {sums}")
     shared = integration.merged.shared if integration.merged else {}
     for path, owners in shared.items():
@@ -255,7 +256,3 @@ def _policy(plan: Plan) -> list[str]:
 def _sums(changes: Iterable[Change]) -> tuple[int, int, int]:
     counted = [(change.insertions, change.deletions) for change in changes]
     return len(counted), sum(plus for plus, _ in counted), sum(minus for _, minus in counted)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

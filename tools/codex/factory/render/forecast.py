@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from tools.codex.factory.domain.desk_answer import Cost, PlanAnswer
+from tools.codex.factory.domain.wording import counted, sized
 from tools.codex.factory.render.tables import plain_table
 from tools.codex.factory.render.text import shown
 
@@ -32,14 +33,14 @@ def finding_lines(answer: PlanAnswer) -> Iterator[str]:
 def forecast_lines(answer: PlanAnswer) -> Iterator[str]:
     """Yield what a launch costs, and the verdict."""
     cost = answer.cost
-    room = f"{cost.bytes / (1 << 20):,.1f} MiB in {cost.files:,} files"
-    yield f"disk     {_count(cost.checkouts, 'checkout')} at a time: {room}"
+    room = f"{sized(cost.bytes)} in {counted(cost.files, 'file')}"
+    yield f"disk     {counted(cost.checkouts, 'checkout')} at a time: {room}"
     if not cost.processes:
         yield "time     no command is run here: it is all adopted, or done by people and tools"
     else:
         yield _time(cost)
     met = sum(finding.severity == "blocks" for finding in answer.findings)
-    said = f"{_count(met, 'overlap')} of scopes" if met else "no overlap of scopes was found"
+    said = f"{counted(met, 'overlap')} of scopes" if met else "no overlap of scopes was found"
     yield f"{answer.status}  {shown(answer.title)}: {said}"
 
 
@@ -60,7 +61,3 @@ def duration(seconds: int) -> str:
         if number:
             parts.append(f"{number} {unit}")
     return " ".join(parts[:2]) or "0 s"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tools.codex.factory.domain.event import EventType, LedgerLine
 from tools.codex.factory.domain.progress import Ending, Progress, Stage
+from tools.codex.factory.domain.wording import counted
 from tools.codex.factory.domain.work_progress import (
     ACTIVE,
     CheckProgress,
@@ -186,14 +187,14 @@ def _news(line: LedgerLine) -> str:
 def _sum(progress: Progress) -> str:
     """Return what was found and merged so far."""
     findings = progress.findings
-    found = "not judged yet" if findings is None else _many(findings, "finding")
+    found = "not judged yet" if findings is None else counted(findings, "finding")
     met = [f"{count} blocking by {kind}" for kind, count in progress.blocking if count]
     found = ", ".join([found, *met])
     if progress.merged is None:
         return found
     paths, bundles = progress.merged
     proven = ", proven by git" if progress.is_proven else ""
-    merged = f"{_many(paths, 'path')} of {_many(bundles, 'bundle')} merged"
+    merged = f"{counted(paths, 'path')} of {counted(bundles, 'bundle')} merged"
     return f"{found}, {merged}{proven}"
 
 
@@ -247,10 +248,6 @@ def _fitted(line: Text, width: int) -> Text:
         line.truncate(width - 2)
         line.append("..")
     return line
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _count(number: int | None) -> str:

@@ -19,6 +19,7 @@ from tools.codex.factory.domain.publication import (
     green,
     merged_workers,
 )
+from tools.codex.factory.domain.wording import counted
 from tools.codex.factory.render.text import shown
 
 _WIDTH = 72
@@ -46,8 +47,7 @@ def commit_message(
         if entry.id in merged and changes[entry.id]:
             said = (entry.task or "").strip().partition("\n")[0].rstrip()
             said = said or f"from its {entry.source}"
-            count = changes[entry.id]
-            files = f"{count} file{'' if count == 1 else 's'}"
+            files = counted(changes[entry.id], "file")
             lines += _item(f"{entry.id}: {shown(said)} ({files})")
     trailers = [(RUN_TRAILER, status.run_id)]
     if origin.run_id != status.run_id:

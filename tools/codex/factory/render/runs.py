@@ -6,6 +6,7 @@ from rich.table import Table
 
 from tools.codex.factory.domain.desk_answer import HeldRun, PruneAnswer, RunShowAnswer
 from tools.codex.factory.domain.publication import checks_behind
+from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.render.tables import plain_table, status_text
 from tools.codex.factory.render.text import shown
 
@@ -19,7 +20,7 @@ def held_table(runs: Sequence[HeldRun]) -> Table:
             status_text(run.status),
             "-" if run.ended is None else str(run.ended),
             run.started[:19],
-            size(run.bytes),
+            sized(run.bytes),
             shown(_holds(run)),
             shown(run.title),
         )
@@ -47,20 +48,7 @@ def prune_lines(answer: PruneAnswer) -> Iterator[str]:
     for row in answer.runs:
         yield f"{word if row.removed else 'stays':<8}  {shown(row.run_id)}: {shown(row.reason)}"
     gone = [row.bytes for row in answer.runs if row.removed]
-    yield f"{len(gone)} of {len(answer.runs)} runs, {size(sum(gone))}"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in the unit that people read it in."""
-    if count < 1024:
-        return f"{count} B"
-    number = count / 1024
-    for unit in ("KiB", "MiB", "GiB"):
-        # What would be rounded up to 1024 of a unit is one of the next.
-        if round(number, 1) < 1024:
-            return f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TiB"
+    yield f"{len(gone)} of {len(answer.runs)} runs, {sized(sum(gone))}"
 
 
 def _state(answer: RunShowAnswer, run: HeldRun) -> Iterator[str]:
@@ -81,7 +69,7 @@ def _state(answer: RunShowAnswer, run: HeldRun) -> Iterator[str]:
     yield from (f"amended    {shown(line)}" for line in answer.amendments)
     for branch, commit in sorted(run.published.items()):
         yield f"published  {shown(branch)} at {commit}"
-    yield f"holds      {size(run.bytes)}; {shown(_holds(run))}"
+    yield f"holds      {sized(run.bytes)}; {shown(_holds(run))}"
     if answer.report is not None:
         yield f"report     {shown(answer.report)}"
 

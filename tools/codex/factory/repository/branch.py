@@ -7,6 +7,7 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import ObjectId, RepoPath
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.tree import BaseTree, Entry
+from tools.codex.factory.domain.wording import few
 from tools.codex.factory.repository.difference import RawChange, raw_changes
 from tools.codex.factory.repository.discovery import Base, UserRepository
 from tools.codex.factory.repository.git import Git
@@ -47,11 +48,8 @@ def carried(
         tree = around({change.path for change in changes})
         stale = [change for change in changes if not _fits(change, tree)]
         if stale:
-            named = ", ".join(quoted(change.path) for change in stale[:3])
-            more = f" and {len(stale) - 3} more" if len(stale) > 3 else ""
-            return Carried(
-                {}, f"the base itself has changed {named}{more} since {ancestors[0][:12]}"
-            )
+            named = few([quoted(change.path) for change in stale], 3)
+            return Carried({}, f"the base itself has changed {named} since {ancestors[0][:12]}")
     return Carried({change.path: change.new for change in changes}, "")
 
 

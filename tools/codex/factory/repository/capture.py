@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.finding import Code, Finding, note
 from tools.codex.factory.domain.path import quoted
+from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError, RepositoryError
 from tools.codex.factory.repository.checkout import is_checkout_folder
 from tools.codex.factory.repository.git import Git
@@ -241,14 +242,12 @@ def _stray(through: Lens, subject: Subject, own: OwnGit | None, findings: list[F
         findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
         return NO_STRAY
     if stray.names:
-        names = ", ".join(map(quoted, stray.names[:_MOST_NAMED]))
-        beyond = len(stray.names) - _MOST_NAMED
+        names = few([quoted(name) for name in stray.names], _MOST_NAMED)
         findings.append(
             note(
                 Code.CAPTURE_OTHER_REFS,
                 f"{subject.name}: .git",
-                "commits that are not in the work: "
-                f"{names}{f' and {beyond} more' if beyond > 0 else ''}",
+                f"commits that are not in the work: {names}",
                 "LOGS/stray.bundle holds them: `git fetch` reads it",
             )
         )

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import Digest, RunId, digest_of
+from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.errors import ConfigurationError, UnfitHost
 
 _BLOCK = 4096
@@ -81,8 +82,8 @@ def check_room(root: Path, *, size: int, files: int) -> None:
     free = state.f_bavail * state.f_frsize
     if size + _SPARE_BYTES > free:
         raise UnfitHost(
-            f"checkouts need {_shown(size)} in {str(root)!r} and {_shown(_SPARE_BYTES)} to spare, "
-            f"and {_shown(free)} are free",
+            f"checkouts need {sized(size)} in {str(root)!r} and {sized(_SPARE_BYTES)} to spare, "
+            f"and {sized(free)} are free",
             hint="free some, run fewer at a time (--jobs), or set work.root to a larger disk",
         )
     # File systems that make inodes as they go say that they have none.
@@ -91,7 +92,3 @@ def check_room(root: Path, *, size: int, files: int) -> None:
             f"checkouts need {files} files in {str(root)!r}, and {state.f_favail} can be made",
             hint="remove some, run fewer at a time (--jobs), or set work.root to another disk",
         )
-
-
-def _shown(size: int) -> str:
-    return f"{size / (1 << 20):,.0f} MiB"

@@ -1,0 +1,30 @@
+"""How numbers, sizes and lists of names are said, everywhere alike."""
+
+from collections.abc import Sequence
+
+FEW = 5
+"""How many names of a list are said; the others are counted."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things: `1 file`, `2 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def few(names: Sequence[str], most: int = FEW) -> str:
+    """Return the first `most` of some names, and how many more there are."""
+    beyond = len(names) - most
+    return ", ".join(names[:most]) + (f" and {beyond} more" if beyond > 0 else "")
+
+
+def sized(count: int) -> str:
+    """Return a number of bytes in the unit that people read it in."""
+    if count < 1024:
+        return f"{count} B"
+    number = count / 1024
+    for unit in ("KiB", "MiB", "GiB"):
+        # What would be rounded up to 1024 of a unit is one of the next.
+        if round(number, 1) < 1024:
+            return f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
