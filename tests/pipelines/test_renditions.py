@@ -68,7 +68,7 @@ def test_text_of_strangers_makes_no_markup_and_steers_no_screen(work: Work) -> N
 
     folder = work.run(ended) / "Z_integrator"
     text = (folder / "FINAL_REPORT.md").read_text()
-    assert "\\<script\\> \\@you \\[a\\]\\(http://b\\) \\\\u202e" in text
+    assert "\\<script\\> \\@you \\[a\\]\\(http:<!-- -->//b\\) \\\\u202e" in text
     junit = (folder / "CHECKS.junit.xml").read_text()
     assert "\\x1b[2J&lt;x&gt;" in junit
     assert not [c for c in text + junit if c in "\x1b\u202e"]

@@ -81,7 +81,7 @@ def of_commit(ground: Session, ref: str) -> Provenance:
 
 def _of(ground: Session, run: RecordedRun, commit: _Commit | None) -> Provenance:
     name = run.directory.run
-    status = _status(run, commit)
+    status = _status(ground, run, commit)
     seals = {entry.id: _digest(run, seal_name(WorkerId(entry.id))) for entry in run.plan.workers}
     return Provenance(
         run_id=name,
@@ -99,13 +99,27 @@ def _of(ground: Session, run: RecordedRun, commit: _Commit | None) -> Provenance
     )
 
 
-def _status(run: RecordedRun, commit: _Commit | None) -> IntegratorStatus | None:
+def _status(ground: Session, run: RecordedRun, commit: _Commit | None) -> IntegratorStatus | None:
     """Return what stands behind a commit, or what the run came to last; None where nothing does."""
-    name = published_name(commit.id, "STATUS.json") if commit is not None else None
+    name = None if commit is None else _report_of(ground, run, commit)
+    if name == "":
+        return None
     try:
         return integrator_status(run.directory, name)
     except RunUnavailable:
         return None
+
+
+def _report_of(ground: Session, run: RecordedRun, commit: _Commit) -> str:
+    """Return where the very STATUS.json lies that a commit names; empty where it does not.
+
+    A commit that was written anew since has another id, and names the same.
+    """
+    view = view_of(ground, run.directory.run)
+    commits = [commit.id, *(view.published.values() if view is not None else ())]
+    said = {value for name, value in commit.said if name == REPORT_TRAILER}
+    names = (published_name(one, "STATUS.json") for one in commits)
+    return next((name for name in names if f"sha256:{_digest(run, name)}" in said), "")
 
 
 def _commit(ground: Session, ref: str) -> _Commit:
@@ -132,10 +146,9 @@ def _evidence(
     tree = commit_tree(ground.git, ground.repository, commit.id)
     is_proven = status is not None and status.tree == tree
     yield Evidence(name="tree", said=tree, is_here=is_proven)
-    report = _digest(run, published_name(commit.id, "STATUS.json"))
     for name, said in commit.said:
         if name == REPORT_TRAILER:
-            yield Evidence(name=name, said=said, is_here=said == f"sha256:{report}")
+            yield Evidence(name=name, said=said, is_here=status is not None)
         elif name == BASE_TRAILER:
             yield Evidence(name=name, said=said, is_here=said == run.manifest.base_commit)
         elif name == WORKER_TRAILER:
