@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tools.codex.factory.domain.check import is_green
 from tools.codex.factory.domain.evidence import CheckRow, IntegratorStatus
 from tools.codex.factory.domain.plan import Amendment, Plan
 
@@ -52,7 +53,7 @@ def objections(
             f"it is {status.status}: only {', '.join(merged_workers(status))} fit together",
             "--accept-partial publishes just that",
         )
-    elif not _is_green(plan, status):
+    elif not is_green(plan, checks_behind(status)):
         yield (
             "a required check is not green on the tree that would be published",
             "`factory integrate --salvage` seeks what is green together",
@@ -69,14 +70,6 @@ def trailers(message: str) -> tuple[tuple[str, str], ...]:
 def checks_behind(status: IntegratorStatus) -> tuple[CheckRow, ...]:
     """Return the checks that were run on the tree that the run stands for."""
     return status.checks if status.salvage is None else status.salvage.checks
-
-
-def _is_green(plan: Plan, status: IntegratorStatus) -> bool:
-    required = {check.name for check in plan.checks if check.required}
-    passed = {row.name for row in green(status)}
-    retried = {check.name for check in plan.checks if check.retries}
-    flaky = {row.name for row in checks_behind(status) if row.result == "flaky"}
-    return required <= passed | (flaky & retried)
 
 
 def green(status: IntegratorStatus) -> tuple[CheckRow, ...]:

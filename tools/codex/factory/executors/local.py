@@ -27,6 +27,7 @@ from tools.codex.factory.process.tree import (
     workers_of,
 )
 from tools.codex.factory.storage.attempt import Attempt
+from tools.codex.factory.storage.room import nearest, room_at
 
 MARK = "FACTORY_ATTEMPT"
 _STEPS = ("checkout", "setup", "work")
@@ -250,11 +251,7 @@ def _mark(folder: str) -> bytes:
 
 def _refuse_full_disk(order: WorkOrder) -> None:
     """Raise UnfitHost where a supervisor ended because there was no room for what it captured."""
-    folder = Path(order.folder)
-    while not folder.exists():
-        folder = folder.parent
-    state = os.statvfs(folder)
-    if state.f_bavail * state.f_frsize < _LEAST_BYTES:
+    if room_at(nearest(Path(order.folder))).free_bytes < _LEAST_BYTES:
         raise UnfitHost(
             f"the disk of the work root is full: {order.name!r} cannot be captured",
             hint="free some space; the same command with --run-id then goes on, nothing is lost",

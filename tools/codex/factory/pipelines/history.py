@@ -1,12 +1,13 @@
 """What the ledger holds, newest last, read backwards and no further than asked for."""
 
 import itertools
+from collections.abc import Iterator, Mapping
 
 from tools.codex.factory.domain.answer import RunRow
 from tools.codex.factory.domain.event import EventType, LedgerLine, RunView, replay
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import RunUnavailable
-from tools.codex.factory.pipelines.record import run_named
+from tools.codex.factory.pipelines.record import lines_of, run_named
 from tools.codex.factory.pipelines.session import Session
 
 
@@ -59,27 +60,20 @@ def views(ground: Session, name: str | None, limit: int) -> tuple[RunView, ...]:
 
 def passed_in(ground: Session, run: str, key: str) -> bool:
     """Return whether the ledger has it that what `key` stands for passed in `run`."""
-    for line in ground.ledger.recent():
-        if line.run_id != run:
-            continue
-        if line.event_type == EventType.CHECKED and line.hashes.get("key") == key:
-            return line.details.get("result") == "passed" and not line.details.get("reused")
-        if line.event_type == EventType.RUN_START:
-            break
-    return False
+    last = next(_results(ground, run, key), None)
+    return last is not None and last.get("result") == "passed" and not last.get("reused")
 
 
 def flaked_in(ground: Session, run: str, key: str) -> int:
     """Return how often the ledger has it that what `key` stands for was flaky in `run`."""
-    count = 0
-    for line in ground.ledger.recent():
-        if line.run_id != run:
-            continue
+    return sum(said.get("result") == "flaky" for said in _results(ground, run, key))
+
+
+def _results(ground: Session, run: str, key: str) -> Iterator[Mapping[str, str]]:
+    """Yield what was said in `run` of the check that `key` stands for, the newest first."""
+    for line in lines_of(ground, run):
         if line.event_type == EventType.CHECKED and line.hashes.get("key") == key:
-            count += line.details.get("result") == "flaky"
-        if line.event_type == EventType.RUN_START:
-            break
-    return count
+            yield line.details
 
 
 def unknown_run(ground: Session, run: str) -> RunUnavailable:

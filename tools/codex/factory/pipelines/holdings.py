@@ -15,27 +15,22 @@ from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.errors import FactoryError, StorageError
 from tools.codex.factory.pipelines.history import views
-from tools.codex.factory.pipelines.record import (
-    RecordedRun,
-    standing_run,
-)
+from tools.codex.factory.pipelines.record import RecordedRun, recorded_as
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import work_folder, work_root_of
 from tools.codex.factory.pipelines.stale import Left, left_of
 from tools.codex.factory.repository.publication import is_on_a_branch
 from tools.codex.factory.storage.attempt import DIFF, STRAY
 from tools.codex.factory.storage.intake import ATTEMPTS
-from tools.codex.factory.storage.removal import (
-    bytes_below,
-)
-from tools.codex.factory.storage.run_directory import MANIFEST, SEALS, worker_artifact
-from tools.codex.factory.storage.runs_root import runs_in
+from tools.codex.factory.storage.removal import bytes_below
+from tools.codex.factory.storage.run_directory import SEALS, worker_artifact
+from tools.codex.factory.storage.runs_root import begun_in
 
 
 def holdings(ground: Session, limit: int) -> tuple[HeldRun, ...]:
     """Return the last `limit` runs that are here, newest last."""
     seen = {view.run_id: view for view in views(ground, None, limit)}
-    here = runs_here(ground)
+    here = begun_in(ground.runs_root)
     # Where there are more than asked for, what is not among them is older.
     unknown = [name for name in here if name not in seen] if len(seen) < limit else []
     named = [*unknown, *(name for name in seen if name in here)]
@@ -48,7 +43,7 @@ def held(ground: Session, name: str, view: RunView | None) -> HeldRun:
         # That was another of this name.
         view = None
     try:
-        run = standing_run(ground, name)
+        run = recorded_as(ground.runs_root, name, view)
     except FactoryError as error:
         return _unreadable(ground, name, view, error)
     return HeldRun(
@@ -67,16 +62,6 @@ def held(ground: Session, name: str, view: RunView | None) -> HeldRun:
         ),
         bytes=bytes_below(run.directory.folder),
     )
-
-
-def runs_here(ground: Session) -> tuple[str, ...]:
-    """Return every run of the runs root that has begun, by name."""
-    return tuple(name for name in runs_in(ground.runs_root) if has_begun(ground, name))
-
-
-def has_begun(ground: Session, name: str) -> bool:
-    """Return whether a run of this name is here."""
-    return (ground.runs_root / name / MANIFEST).is_file()
 
 
 def left_by(ground: Session, run: RecordedRun) -> list[Left]:

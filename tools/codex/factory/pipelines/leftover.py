@@ -16,8 +16,7 @@ from tools.codex.factory.storage.half_begun import foreign_folders, half_begun
 from tools.codex.factory.storage.ledger import Ledger
 from tools.codex.factory.storage.lock import holder_of
 from tools.codex.factory.storage.removal import set_aside_in
-from tools.codex.factory.storage.run_directory import MANIFEST
-from tools.codex.factory.storage.runs_root import runs_in
+from tools.codex.factory.storage.runs_root import begun_in
 from tools.codex.factory.storage.work_root import repository_folder
 from tools.codex.factory.wiring import clock
 
@@ -76,7 +75,7 @@ def run_rows(root: Path) -> tuple[Row, ...]:
     if not root.is_dir():
         return ()
     views = _views(root)
-    names = [name for name in runs_in(root) if (root / name / MANIFEST).is_file()]
+    names = list(begun_in(root))
     rows = [
         *_held_rows(root, names),
         *_named(

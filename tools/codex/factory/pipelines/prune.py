@@ -9,13 +9,14 @@ from tools.codex.factory.domain.holding import gone_because, kept_because
 from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import RunUnavailable
-from tools.codex.factory.pipelines.holdings import has_begun, held, left_by, runs_here
+from tools.codex.factory.pipelines.holdings import held, left_by
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.record import run_named, standing_run
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.storage.passes import Passes
 from tools.codex.factory.storage.removal import remove_aside, set_aside, set_aside_in
+from tools.codex.factory.storage.runs_root import begun_in
 from tools.codex.factory.wiring import clock
 
 
@@ -46,7 +47,7 @@ def prune(ground: Session, names: Sequence[str], *, age: timedelta) -> tuple[Pru
 
 def _looked_at(ground: Session, names: Sequence[str], views: dict[str, RunView]) -> list[HeldRun]:
     """Return the runs in `names`, or all that are here, the oldest first."""
-    here = runs_here(ground)
+    here = begun_in(ground.runs_root)
     for name in names:
         if run_named(name) not in here:
             raise RunUnavailable(f"there is no run {name!r}", hint=did_you_mean(name, here[-200:]))
@@ -91,7 +92,7 @@ def _swept(ground: Session, views: dict[str, RunView]) -> None:
     for name in set_aside_in(ground.runs_root):
         # A run of that name that is here is another, which began since.
         known = name in views and views[name].status == PRUNED
-        _ended(ground, name, is_recorded=known or has_begun(ground, name))
+        _ended(ground, name, is_recorded=known or name in begun_in(ground.runs_root))
 
 
 def _ended(ground: Session, name: str, *, is_recorded: bool = False) -> None:

@@ -170,9 +170,13 @@ def _proven(ground: Session, run: RecordedRun, *, accept_partial: bool) -> Integ
         )
     for objection, hint in objections(status, run.plan, accept_partial=accept_partial):
         raise PublishRefused(f"run {name!r} is not published: {objection}", hint=hint)
-    chain = [(line, digest) for line, digest in ground.ledger.chain()]
-    view = replay(line for line, _ in chain if line.run_id == name).get(name)
-    recorded = Recorded(view, [digest for _, digest in chain]) if view is not None else None
+    digests, own = [], []
+    for line, digest in ground.ledger.chain():
+        digests.append(digest)
+        if line.run_id == name:
+            own.append(line)
+    view = replay(own).get(name)
+    recorded = Recorded(view, digests) if view is not None else None
     found = disagreements(run.directory, run.plans[0], status, recorded)
     if recorded is None or found:
         said = f"{found[0].name}: {found[0].reason}" if found else "the ledger does not know it"

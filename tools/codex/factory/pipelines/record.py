@@ -72,10 +72,14 @@ def run_meant(ground: Session, name: str | None) -> RunId:
 
 def standing_run(ground: Session, name: str) -> RecordedRun:
     """Return the run called `name`, which is known to be there; raises as `recorded_run` does."""
-    view = view_of(ground, name)
+    return recorded_as(ground.runs_root, name, view_of(ground, name))
+
+
+def recorded_as(runs_root: Path, name: str, view: RunView | None) -> RecordedRun:
+    """Return a run that is known to be there, under the plan that the ledger says is in force."""
     # A ledger that did not see it begin knows of no revision: the run was copied here.
     known = view.amended if view is not None and view.begun else None
-    return recorded_in(ground.runs_root, name, known)
+    return recorded_in(runs_root, name, known)
 
 
 def recorded_in(runs_root: Path, name: str, amended: Mapping[str, str] | None) -> RecordedRun:
@@ -137,13 +141,16 @@ def view_of(ground: Session, run: str) -> RunView | None:
 
 def last_view(ground: Session, run: str) -> RunView | None:
     """Return what the ledger says of the last run of this name, read back to where it began."""
-    lines: list[LedgerLine] = []
+    return replay(reversed(list(lines_of(ground, run)))).get(run)
+
+
+def lines_of(ground: Session, run: str) -> Iterator[LedgerLine]:
+    """Yield the ledger's lines of a run, the newest first, back to where it began last."""
     for line in ground.ledger.recent():
         if line.run_id == run:
-            lines.append(line)
+            yield line
             if line.event_type == EventType.RUN_START:
-                break
-    return replay(reversed(lines)).get(run)
+                return
 
 
 def integrator_status(directory: RunDirectory, copy: str | None = None) -> IntegratorStatus:

@@ -11,7 +11,7 @@ from tools.codex.factory.errors import FactoryError, RunUnavailable
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     integrator_status,
-    recorded_in,
+    recorded_as,
     run_named,
 )
 from tools.codex.factory.pipelines.session import Session
@@ -59,9 +59,7 @@ def _row(ground: Session, name: str, recorded: Recorded | None, rebuilding: bool
             run_id=name, status=view.status, events=view.events, rebuilt=False, disagreements=()
         )
     try:
-        begun = recorded is not None and bool(recorded.view.begun)
-        amended = recorded.view.amended if recorded is not None and begun else None
-        run = recorded_in(ground.runs_root, name, amended)
+        run = recorded_as(ground.runs_root, name, recorded.view if recorded is not None else None)
         found += _checked(ground, run, recorded)
         if rebuilding and (run.directory.folder / "Z_integrator" / "STATUS.json").exists():
             again = _rebuilt(ground, run)

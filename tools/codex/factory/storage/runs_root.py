@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable, UnfitHost
-from tools.codex.factory.storage.run_directory import storing
+from tools.codex.factory.storage.run_directory import MANIFEST, storing
 
 _CONTENT = (
     "# Written by factory: a run never shows in `git status`, save what is under record/.\n"
@@ -83,6 +83,11 @@ def claim(root: Path, run: RunId) -> bool:
     raise RunUnavailable(
         f"{str(root / run)!r} is there, and is no folder", hint="choose another --run-id"
     )
+
+
+def begun_in(root: Path) -> tuple[str, ...]:
+    """Return the name of every run folder with a manifest, sorted."""
+    return tuple(name for name in runs_in(root) if (root / name / MANIFEST).is_file())
 
 
 def runs_in(root: Path) -> tuple[str, ...]:

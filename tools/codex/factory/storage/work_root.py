@@ -7,6 +7,7 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import Digest, RunId, digest_of
 from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.errors import ConfigurationError, UnfitHost
+from tools.codex.factory.storage.room import nearest, room_at
 
 _BLOCK = 4096
 _SPARE_BYTES = 64 << 20
@@ -75,20 +76,15 @@ def on_disk(size: int) -> int:
 
 def check_room(root: Path, *, size: int, files: int) -> None:
     """Raise UnfitHost where `size` bytes and `files` files do not fit below `root`."""
-    there = root
-    while not there.exists():
-        there = there.parent
-    state = os.statvfs(there)
-    free = state.f_bavail * state.f_frsize
-    if size + _SPARE_BYTES > free:
+    room = room_at(nearest(root))
+    if size + _SPARE_BYTES > room.free_bytes:
         raise UnfitHost(
             f"checkouts need {sized(size)} in {str(root)!r} and {sized(_SPARE_BYTES)} to spare, "
-            f"and {sized(free)} are free",
+            f"and {sized(room.free_bytes)} are free",
             hint="free some, run fewer at a time (--jobs), or set work.root to a larger disk",
         )
-    # File systems that make inodes as they go say that they have none.
-    if state.f_files and files > state.f_favail:
+    if room.files is not None and files > room.files:
         raise UnfitHost(
-            f"checkouts need {files} files in {str(root)!r}, and {state.f_favail} can be made",
+            f"checkouts need {files} files in {str(root)!r}, and {room.files} can be made",
             hint="remove some, run fewer at a time (--jobs), or set work.root to another disk",
         )
