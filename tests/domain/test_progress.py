@@ -41,7 +41,7 @@ WHOLE = [*LAUNCHED, *JUDGED, *MERGED, *CHECKED, *REPORTED]
 WAITING = [
     started("A_worker"),
     event(T.CHECKOUT_MADE, "A_worker", attempt="1"),
-    event(T.WORKER_WAITING, "A_worker", at="/work/A", why=""),
+    event(T.WORKER_WAITING, "A_worker", at="/kept/A", why=""),
     event(T.LAUNCH_END, rc=4, status="WAITING"),
 ]
 
@@ -226,7 +226,7 @@ def test_what_to_do_next_is_named() -> None:
 def test_whom_a_run_waits_for_is_known_with_the_checkout() -> None:
     found = progress(*WAITING)
 
-    assert [(worker.id, worker.checkout) for worker in found.waiting] == [("A_worker", "/work/A")]
+    assert [(worker.id, worker.checkout) for worker in found.waiting] == [("A_worker", "/kept/A")]
 
 
 def test_an_amended_plan_leaves_out_the_workers_that_it_no_longer_names() -> None:

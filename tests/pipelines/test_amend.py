@@ -36,6 +36,15 @@ def granted(work: Work, *words: str) -> None:
     assert ended.exit_code == 0, ended.stderr
 
 
+def copied(work: Work, root: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return an amended run that passed, and the words that name its copy in another runs root."""
+    run = blocked(work)
+    granted(work)
+    assert work.factory("integrate").exit_code == 0
+    shutil.copytree(run, root / "r1", symlinks=True)
+    return run, ("--run-id", "r1", "--runs-root", str(root))
+
+
 @pytest.mark.parametrize("flag", ["--allow", "--deny"])
 def test_a_pattern_that_is_no_text_is_refused_and_the_run_goes_on(work: Work, flag: str) -> None:
     blocked(work)
@@ -83,11 +92,7 @@ def test_a_reason_that_is_no_line_of_text_is_refused_and_the_run_goes_on(
 def test_an_amended_run_that_was_copied_is_integrated_there_again_and_again(
     work: Work, tmp_path: Path
 ) -> None:
-    run = blocked(work)
-    granted(work)
-    assert work.factory("integrate").exit_code == 0
-    shutil.copytree(run, tmp_path / "else" / "r1", symlinks=True)
-    there = ("--run-id", "r1", "--runs-root", str(tmp_path / "else"))
+    _, there = copied(work, tmp_path / "else")
 
     codes = [
         work.factory(*words, *there).exit_code
@@ -103,11 +108,7 @@ def test_an_amended_run_that_was_copied_is_integrated_there_again_and_again(
 
 
 def test_a_second_amendment_of_a_copied_run_keeps_the_first(work: Work, tmp_path: Path) -> None:
-    run = blocked(work)
-    granted(work)
-    assert work.factory("integrate").exit_code == 0
-    shutil.copytree(run, tmp_path / "else" / "r1", symlinks=True)
-    there = ("--run-id", "r1", "--runs-root", str(tmp_path / "else"))
+    run, there = copied(work, tmp_path / "else")
     first = (run / "PLAN.2.json").read_bytes()
 
     line = ("--allow", "A_worker:more/**", "--reason", "more")
@@ -122,11 +123,7 @@ def test_a_second_amendment_of_a_copied_run_keeps_the_first(work: Work, tmp_path
 def test_a_second_amendment_of_a_copied_run_that_was_integrated_there_keeps_the_first(
     work: Work, tmp_path: Path
 ) -> None:
-    run = blocked(work)
-    granted(work)
-    assert work.factory("integrate").exit_code == 0
-    shutil.copytree(run, tmp_path / "else" / "r1", symlinks=True)
-    there = ("--run-id", "r1", "--runs-root", str(tmp_path / "else"))
+    run, there = copied(work, tmp_path / "else")
     first = (run / "PLAN.2.json").read_bytes()
     assert work.factory("integrate", *there).exit_code == 0
 

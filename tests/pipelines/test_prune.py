@@ -39,18 +39,24 @@ def statuses(work: Work) -> dict[str, str]:
     return {row["run_id"]: row["status"] for row in ended.answer["runs"]}
 
 
+def cut_off(work: Work, copy: Path, *, recorded: bool) -> Path:
+    """Return what a prune of r1 leaves that died before, or after, its event was recorded."""
+    run = passed(work)
+    aside = work.runs_root / ".pruned-r1"
+    shutil.copytree(run, copy, symlinks=True)
+    if recorded:
+        assert work.factory("runs", "prune", "--run-id", "r1").exit_code == 0
+    else:
+        shutil.rmtree(run)
+    copy.rename(aside)
+    return aside
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_name_used_again_after_a_prune_that_died_stays_recorded(
     work: Work, tmp_path: Path, recorded: bool
 ) -> None:
-    run = passed(work)
-    aside = work.runs_root / ".pruned-r1"
-    if recorded:
-        shutil.copytree(run, tmp_path / "copy", symlinks=True)
-        assert work.factory("runs", "prune", "--run-id", "r1").exit_code == 0
-        (tmp_path / "copy").rename(aside)
-    else:
-        run.rename(aside)
+    aside = cut_off(work, tmp_path / "copy", recorded=recorded)
     passed(work)
 
     ended = work.factory("runs", "prune", "--json")
@@ -62,14 +68,7 @@ def test_a_name_used_again_after_a_prune_that_died_stays_recorded(
 
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_prune_that_died_is_ended_by_the_next(work: Work, tmp_path: Path, recorded: bool) -> None:
-    run = passed(work)
-    aside = work.runs_root / ".pruned-r1"
-    if recorded:
-        shutil.copytree(run, tmp_path / "copy", symlinks=True)
-        assert work.factory("runs", "prune", "--run-id", "r1").exit_code == 0
-        (tmp_path / "copy").rename(aside)
-    else:
-        run.rename(aside)
+    aside = cut_off(work, tmp_path / "copy", recorded=recorded)
 
     ended = work.factory("runs", "prune", "--json")
 

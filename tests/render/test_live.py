@@ -25,7 +25,7 @@ UNDER_WAY = [
     event(T.WORKER_ACTIVE, "B_worker", log_bytes=100),
     *worked("C_worker", rc=3),
     event(T.CHECKOUT_MADE, "D_worker", attempt="1"),
-    event(T.WORKER_WAITING, "D_worker", at="/work/run-1/D_worker/1/checkout", why=""),
+    event(T.WORKER_WAITING, "D_worker", at="/kept/run-1/D_worker/1/checkout", why=""),
 ]
 BLOCKED = [
     *[started("A_worker,B_worker"), *worked("A_worker"), *worked("B_worker", rc=3)],
@@ -53,7 +53,7 @@ CROWDED = [
     *[one for worker in CROWD[100:140] for one in worked(worker)],
     *[one for worker in CROWD[140:143] for one in worked(worker, how="timed_out")],
     event(T.CHECKOUT_MADE, "W150_worker", attempt="1"),
-    event(T.WORKER_WAITING, "W150_worker", at="/work/W150_worker", why=""),
+    event(T.WORKER_WAITING, "W150_worker", at="/kept/W150_worker", why=""),
 ]
 RUNS = {"under_way": UNDER_WAY, "blocked": BLOCKED, "published": PUBLISHED, "crowd": CROWDED}
 
@@ -135,7 +135,7 @@ def test_names_of_strangers_are_shown_and_never_sent(width: int, height: int) ->
     events = [
         started("A_worker", '["' + "".join(f"\\u{ord(c):04x}" for c in HOSTILE) + '"]'),
         event(T.CHECKOUT_MADE, "A_worker", attempt=HOSTILE),
-        event(T.WORKER_WAITING, "A_worker", at=f"/work/{HOSTILE}", why=HOSTILE),
+        event(T.WORKER_WAITING, "A_worker", at=f"/kept/{HOSTILE}", why=HOSTILE),
         event(T.CHECK_STARTED, check=HOSTILE, on=HOSTILE),
         event(T.CHECKED, check=HOSTILE, result=HOSTILE, reused=HOSTILE),
         event(T.WORKER_ENDED, HOSTILE, 1, how=HOSTILE, attempt=HOSTILE),
