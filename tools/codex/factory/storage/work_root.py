@@ -83,8 +83,9 @@ def check_room(root: Path, *, size: int, files: int) -> None:
             f"and {sized(room.free_bytes)} are free",
             hint="free some, run fewer at a time (--jobs), or set work.root to a larger disk",
         )
-    if room.files is not None and files > room.files:
+    left = room.files
+    if left is not None and files > left:
         raise UnfitHost(
-            f"checkouts need {files} files in {str(root)!r}, and {room.files} can be made",
+            f"checkouts need {files} files in {str(root)!r}, and {left} can be made",
             hint="remove some, run fewer at a time (--jobs), or set work.root to another disk",
         )
