@@ -1,9 +1,10 @@
 # Two commands from a fresh clone: `make oneshot` and `make test`. Needs Python 3.11+, git and make.
+# `make torture` breaks it everywhere it can be broken, which takes long; BOUND=N tries N places of each kind.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: oneshot test check schemas clean
+.PHONY: oneshot test torture check schemas clean
 
 oneshot: $(VENV)/.ready
 	$(BIN)/factory oneshot --base-ref HEAD --dry-run
@@ -11,6 +12,9 @@ oneshot: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest
+
+torture: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest --torture $(if $(BOUND),--bound $(BOUND)) tests/torture
 
 check: $(VENV)/.ready-dev
 	$(BIN)/python -m mypy

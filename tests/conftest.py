@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[1]
 
-
+T = TypeVar("T")
 Golden = Callable[[str, str], None]
+
+
+class Some(Protocol):
+    """What takes some of many places."""
+
+    def __call__(self, places: Sequence[T]) -> list[T]:
+        """Return them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +150,32 @@ def _text(content: bytes) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what writes the golden files anew; whoever uses it reads the difference."""
+    """Add what writes the golden files anew, and what says how far a search goes."""
     parser.addoption("--regold", action="store_true", help="write tests/golden/ anew")
+    parser.addoption("--torture", action="store_true", help="run tests/torture/ as well")
+    parser.addoption(
+        "--bound", type=int, default=None, metavar="N", help="of each search only N places"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave tests/torture/ alone until it is asked for: it takes long."""
+    if "torture" in collection_path.parts and not config.getoption("--torture"):
+        return True
+    return None
+
+
+@pytest.fixture(scope="session")
+def some(request: pytest.FixtureRequest) -> "Some":
+    """Return what takes `--bound` of many places, evenly spread; all of them without."""
+    bound: int | None = request.config.getoption("--bound")
+
+    def chosen(places: Sequence[T]) -> list[T]:
+        if bound is None or len(places) <= bound:
+            return list(places)
+        return [places[number * len(places) // bound] for number in range(bound)]
+
+    return chosen
 
 
 @pytest.fixture

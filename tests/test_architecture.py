@@ -116,6 +116,21 @@ def test_environment_and_clock_have_one_reader(path: Path) -> None:
             assert room(path) in READER_OF[node.attr], f"{path.name}:{node.lineno}: .{node.attr}"
 
 
+def test_storage_writes_content_in_one_room() -> None:
+    """What is killed between any two of these calls is looked at in one place."""
+    calls = {"write", "fsync", "fdatasync", "replace"}
+    found = {
+        path.stem
+        for path in (HOUSE / "storage").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in calls
+        if isinstance(node.value, ast.Name) and node.value.id == "os"
+    }
+
+    # `room` asks a disk by using it, and keeps nothing.
+    assert found == {"durable", "room"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=NAMES)
 def test_rooms_are_named_for_what_they_hold(path: Path) -> None:
     assert not set(path.stem.split("_")) & BANNED_NAMES

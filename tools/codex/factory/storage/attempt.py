@@ -13,6 +13,7 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, Outcome, outcome_from
 from tools.codex.factory.errors import StorageError
+from tools.codex.factory.storage.durable import replace_file, sync_folder
 from tools.codex.factory.storage.flock import is_locked
 from tools.codex.factory.storage.run_directory import read_regular, storing
 
@@ -199,12 +200,9 @@ def _write(path: Path, content: bytes) -> None:
         if path.is_dir() and not path.is_symlink():
             # A worker that made a folder of this name would else keep its own work from us.
             path.rename(path.with_name(f".{path.name}.refused"))
-        beside = path.with_name(f".{path.name}.new")
-        with suppress(FileNotFoundError):
-            beside.unlink()
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(handle)
-        beside.rename(path)
+        parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            replace_file(parent, path.name, content, mode=0o600)
+            sync_folder(parent)
+        finally:
+            os.close(parent)

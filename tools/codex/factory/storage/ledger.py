@@ -21,6 +21,7 @@ from tools.codex.factory.domain.event import (
 from tools.codex.factory.domain.evidence import LedgerHead
 from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.errors import LedgerDamaged, StorageError
+from tools.codex.factory.storage.durable import append_synced, cut_off
 
 LEDGER = "factory_ledger.jsonl"
 LOCK = "factory_ledger.lock"
@@ -55,7 +56,7 @@ class Ledger:
                 lines.append(line)
                 out += content
                 seq, stamp, prev = seq + 1, line.ts_utc, digest_of(content[:-1])
-            _write_whole(handle, bytes(out))
+            _append(handle, bytes(out))
             return lines[len(torn) :]
 
     def torn_bytes(self) -> int:
@@ -161,30 +162,23 @@ class Ledger:
         fragment = os.pread(handle, size - start, start)
         aside = self._open(TORN, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
-            _write_whole(aside, b"offset %d\n" % start + fragment + b"\n")
+            _append(aside, b"offset %d\n" % start + fragment + b"\n")
         finally:
             os.close(aside)
-        os.ftruncate(handle, start)
-        os.fsync(handle)
+        cut_off(handle, start)
         said = {"offset": str(start), "bytes": str(len(fragment)), "kept_in": TORN}
         repaired = EventType.LEDGER_REPAIRED
         return [Event(run_id="", event_type=repaired, actor="factory", details=said)]
 
 
-def _write_whole(handle: int, content: bytes) -> None:
-    before = os.fstat(handle).st_size
+def _append(handle: int, content: bytes) -> None:
     try:
-        written = os.write(handle, content)
-        os.fdatasync(handle) if hasattr(os, "fdatasync") else os.fsync(handle)
+        append_synced(handle, content)
     except OSError as error:
-        os.ftruncate(handle, before)
         raise StorageError(
             f"cannot append to the ledger: {error.strerror}",
             hint="look at permissions and free space",
         ) from error
-    if written != len(content):
-        os.ftruncate(handle, before)
-        raise StorageError("cannot append to the ledger: the disk is full", hint="free some space")
 
 
 def _last_line(handle: int) -> tuple[LedgerLine, bytes] | None:

@@ -15,6 +15,7 @@ from tools.codex.factory.errors import (
     RunUnavailable,
     StorageError,
 )
+from tools.codex.factory.storage.durable import replace_file, sync_folder
 
 MANIFEST = "RUN_MANIFEST.json"
 PLAN = "PLAN.json"
@@ -59,12 +60,10 @@ class RunDirectory:
                     leaf = name.rpartition("/")[2]
                     _check_leaf(leaf, name)
                     self._refuse_link(parent, leaf, name)
-                    beside = f".{leaf}.new"
                     with storing(name):
-                        _write_file(parent, beside, files[name])
-                        os.rename(beside, leaf, src_dir_fd=parent, dst_dir_fd=parent)
+                        replace_file(parent, leaf, files[name])
                 with storing(names[0]):
-                    os.fsync(parent)
+                    sync_folder(parent)
 
     @contextmanager
     def reader(self, folder: str) -> Iterator[Callable[[str, int], bytes]]:
@@ -264,21 +263,6 @@ def storing(name: str) -> Iterator[None]:
             f"cannot write {name!r}: {error.strerror}",
             hint="look at permissions and free space, or set runs.root",
         ) from error
-
-
-def _write_file(parent: int, name: str, content: bytes) -> None:
-    # What stands there was left by a killed writer, or planted: a link, or a pipe to hang on.
-    with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=parent)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(name, flags, 0o644, dir_fd=parent)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _exists(parent: int, name: str) -> bool:

@@ -1,0 +1,1 @@
+"""The house broken wherever it can be broken: long, and run by `make torture`."""
