@@ -89,6 +89,21 @@ def test_every_defect_page_row_names_a_test_that_is_there() -> None:
     assert [name for name in named if f"def test_{name}" not in tests] == []
 
 
+def test_every_row_of_the_page_on_trust_names_a_test_that_is_there() -> None:
+    page = (PROJECT / "docs" / "trust.md").read_text("utf-8")
+
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_[a-z0-9_]+)`", page)
+    gone = [
+        f"{file}::{name}"
+        for file, name in named
+        if not re.search(rf"^ *def {name}\(", (PROJECT / file).read_text("utf-8"), re.MULTILINE)
+    ]
+
+    assert gone == []
+    assert len(named) == len([row for row in rows if not row.startswith("| what could break it")])
+
+
 def test_the_lock_file_pins_versions_and_names_no_address() -> None:
     lines = (PROJECT / "constraints.txt").read_text("ascii").splitlines()
 
