@@ -112,15 +112,15 @@ class RunView:
 def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[LedgerLine, bytes]:
     """Return the ledger line of an event, and its bytes with the newline."""
     stamp = at.strftime(_TS)
-    identity = f"{prev} {seq} {stamp} {event.run_id} {event.event_type} {event.actor}"
+    kind = event.event_type.value
     line = LedgerLine(
         schema_version=1,
         seq=seq,
         ts_utc=stamp,
         run_id=event.run_id,
-        event_type=event.event_type.value,
+        event_type=kind,
         actor=event.actor,
-        event_id=digest_of(identity.encode())[:16],
+        event_id=event_id_of(prev, seq, stamp, event.run_id, kind, event.actor),
         parent_event_id=event.parent_event_id,
         duration_ms=event.duration_ms,
         file_counts=dict(event.file_counts),
@@ -130,6 +130,17 @@ def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[Ledg
         prev=prev,
     )
     return line, text_of(line).encode("ascii") + b"\n"
+
+
+def event_id_of(prev: str, seq: int, stamp: str, run: str, kind: str, actor: str) -> str:
+    """Return the id of an event: it names its place in the chain, when, whose, what and who."""
+    return digest_of(f"{prev} {seq} {stamp} {run} {kind} {actor}".encode())[:16]
+
+
+def has_its_id(line: LedgerLine) -> bool:
+    """Return whether the id of a line is the one of what it says."""
+    said = (line.prev, line.seq, line.ts_utc, line.run_id, line.event_type, line.actor)
+    return line.event_id == event_id_of(*said)
 
 
 def text_of(line: LedgerLine) -> str:

@@ -27,6 +27,7 @@ from tools.codex.factory.storage.durable import append_synced, cut_off
 from tools.codex.factory.storage.line import (
     begins,
     glanced_line,
+    last_line,
     lines_of_run,
     parsed_line,
     size_of,
@@ -151,7 +152,7 @@ class Ledger:
 
     def _verified(self) -> Iterator[tuple[bytes, Line, bytes]]:
         """Yield the bytes of every line, the line, and its sha256; the chain is verified so far."""
-        prev = bytes.fromhex(FIRST_PREV)
+        prev, raw, where = bytes.fromhex(FIRST_PREV), b"", ""
         with suppress(FileNotFoundError), self.file.open("rb", buffering=_BUFFER) as file:
             for number, raw in enumerate(whole_lines(file, "ledger line {}".format), start=1):
                 where = f"ledger line {number}"
@@ -162,6 +163,8 @@ class Ledger:
                     raise LedgerDamaged(where, "it does not follow from the line before it")
                 prev = sha256(raw).digest()
                 yield raw, line, prev
+        if raw:
+            last_line(raw, where)
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -230,4 +233,4 @@ def _too_much(event: Event, size: int) -> StorageError:
 
 def _last_line(handle: int) -> tuple[LedgerLine, bytes] | None:
     raw = next(backwards(handle, size_of(handle)), None)
-    return (parsed_line(raw, NEAR_END), raw) if raw is not None else None
+    return (last_line(raw, NEAR_END), raw) if raw is not None else None

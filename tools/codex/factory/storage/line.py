@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.event import EventType, LedgerLine
+from tools.codex.factory.domain.event import EventType, LedgerLine, has_its_id
 from tools.codex.factory.domain.glance import glanced
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.domain.line import Line
@@ -22,6 +22,17 @@ def parsed_line(raw: bytes, where: str) -> LedgerLine:
         return LedgerLine.model_validate_json(raw)
     except ValidationError as error:
         raise LedgerDamaged(where, "it is not a ledger line") from error
+
+
+def last_line(raw: bytes, where: str) -> LedgerLine:
+    """Return the last line of a ledger, which no other holds the digest of, held to its own id.
+
+    Raises LedgerDamaged saying where it stands.
+    """
+    line = parsed_line(raw, where)
+    if not has_its_id(line):
+        raise LedgerDamaged(where, "its event_id is not the one of what it says")
+    return line
 
 
 def glanced_line(raw: bytes, where: str) -> Line:
