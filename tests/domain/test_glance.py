@@ -13,7 +13,7 @@ from tools.codex.factory.domain.glance import Glance, glanced
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 PARTS = ("actor", "details", "event_type", "hashes", "prev", "rc", "run_id", "seq", "ts_utc")
-ODD = (
+ODD: tuple[dict[str, object], ...] = (
     {"schema_version": 2}, {"seq": -1}, {"seq": 1.0}, {"seq": "1"}, {"rc": 1.5}, {"rc": True},
     {"duration_ms": -1}, {"prev": "0" * 63}, {"prev": "A" * 64}, {"actor": None}, {"more": 1},
     {"details": {"a": 1}}, {"hashes": []}, {"file_counts": {"a": "1"}}, {"file_counts": {"a": 1.5}},
