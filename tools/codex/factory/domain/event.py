@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from tools.codex.factory.domain.artifact import Artifact, Count, DigestText
 from tools.codex.factory.domain.identity import Digest, digest_of
+from tools.codex.factory.domain.line import Line
 
 FIRST_PREV = Digest("0" * 64)
 PRUNED = "PRUNED"
@@ -111,15 +112,15 @@ class RunView:
 def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[LedgerLine, bytes]:
     """Return the ledger line of an event, and its bytes with the newline."""
     stamp = at.strftime(_TS)
-    identity = f"{prev} {seq} {stamp} {event.run_id} {event.event_type} {event.actor}"
+    kind = event.event_type.value
     line = LedgerLine(
         schema_version=1,
         seq=seq,
         ts_utc=stamp,
         run_id=event.run_id,
-        event_type=event.event_type.value,
+        event_type=kind,
         actor=event.actor,
-        event_id=digest_of(identity.encode())[:16],
+        event_id=event_id_of(prev, seq, stamp, event.run_id, kind, event.actor),
         parent_event_id=event.parent_event_id,
         duration_ms=event.duration_ms,
         file_counts=dict(event.file_counts),
@@ -129,6 +130,17 @@ def line_of(event: Event, *, seq: int, at: datetime, prev: Digest) -> tuple[Ledg
         prev=prev,
     )
     return line, text_of(line).encode("ascii") + b"\n"
+
+
+def event_id_of(prev: str, seq: int, stamp: str, run: str, kind: str, actor: str) -> str:
+    """Return the id of an event: it names its place in the chain, when, whose, what and who."""
+    return digest_of(f"{prev} {seq} {stamp} {run} {kind} {actor}".encode())[:16]
+
+
+def has_its_id(line: LedgerLine) -> bool:
+    """Return whether the id of a line is the one of what it says."""
+    said = (line.prev, line.seq, line.ts_utc, line.run_id, line.event_type, line.actor)
+    return line.event_id == event_id_of(*said)
 
 
 def text_of(line: LedgerLine) -> str:
@@ -152,73 +164,89 @@ def next_moment(now: datetime, last: str | None) -> datetime:
     return max(now, after)
 
 
-def replay(lines: Iterable[LedgerLine]) -> dict[str, RunView]:
+def replay(lines: Iterable[Line]) -> dict[str, RunView]:
     """Return what the events of each run add up to, in the order in which runs began."""
-    views: dict[str, RunView] = {}
+    sums: dict[str, _Sum] = {}
     for line in lines:
-        if line.run_id:
-            before = views.get(line.run_id) or _unbegun(line)
-            views[line.run_id] = _after(before, line)
-    return views
+        run = line.run_id
+        if run:
+            so_far = sums.get(run)
+            if so_far is None:
+                sums[run] = so_far = _Sum(run, line.ts_utc)
+            so_far.take(line)
+    return {run: found.view() for run, found in sums.items()}
 
 
-def _unbegun(line: LedgerLine) -> RunView:
-    return RunView(
-        run_id=line.run_id,
-        status="PENDING",
-        started=line.ts_utc,
-        last=line.ts_utc,
-        ended=None,
-        events=0,
-        status_digest="",
-        seals={},
-        begun={},
-        published={},
-        published_workers=frozenset(),
-        amended={},
-        end=None,
-    )
+class _Sum:
+    """What a run's events add up to so far: a RunView that takes another event."""
 
+    def __init__(self, run: str, started: str) -> None:
+        self._run = run
+        self._begin(started)
+        self._events = 0
 
-def _after(view: RunView, line: LedgerLine) -> RunView:
-    view = replace(view, last=line.ts_utc, events=view.events + 1)
-    match line.event_type:
-        case EventType.RUN_START if view.begun or view.status == PRUNED:
-            # The name was used again: nothing of the run that is gone counts for this one.
-            return replace(_unbegun(line), events=1, begun=line.hashes)
-        case EventType.RUN_START:
-            return replace(view, begun=line.hashes)
-        case EventType.RUN_PRUNED:
-            return replace(view, status=PRUNED)
-        case EventType.INTEGRATE_START:
-            return replace(view, status="PENDING", ended=None, status_digest="", end=None)
-        case EventType.RUN_AMENDED:
-            # What it came to before no longer stands, and a person is to go on.
-            amended = {**view.amended, **line.hashes}
-            return replace(view, status="WAITING", ended=line.rc, amended=amended)
-        case EventType.BUNDLE_SEALED:
-            worker, seal = line.actor, line.hashes.get("seal", "")
-            return replace(view, seals={**view.seals, worker: seal})
-        case EventType.LAUNCH_END if line.details.get("status") == "WAITING":
-            return replace(view, status="WAITING", ended=line.rc)
-        case EventType.RUN_CONTINUED if view.status in ("WAITING", "FAIL"):
-            return replace(view, status="PENDING", ended=None)
-        case EventType.PUBLISHED:
-            branch = line.details.get("branch", "")
-            workers = frozenset(line.details.get("workers", "").split(",")) - {""}
-            return replace(
-                view,
-                published={**view.published, branch: line.hashes.get("commit", "")},
-                published_workers=view.published_workers | workers,
-            )
-        case EventType.RUN_END:
-            status = line.details.get("status", "FAIL")
-            return replace(
-                view,
-                status=status,
-                ended=line.rc,
-                end=(status, line.rc),
-                status_digest=line.hashes.get("STATUS.json", ""),
-            )
-        case _:
-            return view
+    def _begin(self, started: str) -> None:
+        """Be the sum of a run that begins now."""
+        self._status = "PENDING"
+        self._started = self._last = started
+        self._ended: int | None = None
+        self._events = 1
+        self._status_digest = ""
+        self._seals: dict[str, str] = {}
+        self._begun: Mapping[str, str] = {}
+        self._published: dict[str, str] = {}
+        self._workers: frozenset[str] = frozenset()
+        self._amended: dict[str, str] = {}
+        self._end: tuple[str, int | None] | None = None
+
+    def view(self) -> RunView:
+        """Return the sum."""
+        return RunView(
+            run_id=self._run,
+            status=self._status,
+            started=self._started,
+            last=self._last,
+            ended=self._ended,
+            events=self._events,
+            status_digest=self._status_digest,
+            seals=self._seals,
+            begun=self._begun,
+            published=self._published,
+            published_workers=self._workers,
+            amended=self._amended,
+            end=self._end,
+        )
+
+    def take(self, line: Line) -> None:
+        """Add an event."""
+        self._last = line.ts_utc
+        self._events += 1
+        match line.event_type:
+            case EventType.RUN_START:
+                if self._begun or self._status == PRUNED:
+                    # The name was used again: nothing of the run that is gone counts for this one.
+                    self._begin(line.ts_utc)
+                self._begun = line.hashes
+            case EventType.RUN_PRUNED:
+                self._status = PRUNED
+            case EventType.INTEGRATE_START:
+                self._status, self._ended = "PENDING", None
+                self._status_digest, self._end = "", None
+            case EventType.RUN_AMENDED:
+                # What it came to before no longer stands, and a person is to go on.
+                self._amended.update(line.hashes)
+                self._status, self._ended = "WAITING", line.rc
+            case EventType.BUNDLE_SEALED:
+                self._seals[line.actor] = line.hashes.get("seal", "")
+            case EventType.LAUNCH_END if line.details.get("status") == "WAITING":
+                self._status, self._ended = "WAITING", line.rc
+            case EventType.RUN_CONTINUED if self._status in ("WAITING", "FAIL"):
+                self._status, self._ended = "PENDING", None
+            case EventType.PUBLISHED:
+                said = line.details
+                self._published[said.get("branch", "")] = line.hashes.get("commit", "")
+                self._workers |= frozenset(said.get("workers", "").split(",")) - {""}
+            case EventType.RUN_END:
+                self._status, self._ended = line.details.get("status", "FAIL"), line.rc
+                self._end = (self._status, line.rc)
+                self._status_digest = line.hashes.get("STATUS.json", "")

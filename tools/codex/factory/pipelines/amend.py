@@ -17,7 +17,13 @@ from tools.codex.factory.errors import (
     UsageError,
 )
 from tools.codex.factory.pipelines.pipeline import locked
-from tools.codex.factory.pipelines.record import RecordedRun, recorded_run, standing_run, view_of
+from tools.codex.factory.pipelines.record import (
+    RecordedRun,
+    recorded_run,
+    refuse_cut_ledger,
+    standing_run,
+    view_of,
+)
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.render.text import shown
 from tools.codex.factory.stages.amend import amended_event, revision_files
@@ -38,6 +44,7 @@ def amend(ground: Session, name: str | None, wish: Wish) -> RecordedRun:
     named = recorded_run(ground, name).directory
     with locked(named):
         run = standing_run(ground, named.run)
+        refuse_cut_ledger(ground, run)
         _refuse_published(ground, named.run)
         try:
             plan = amended(run.plan, _meant(run.directory, run.plan, wish))

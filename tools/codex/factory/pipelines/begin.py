@@ -15,6 +15,7 @@ from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     last_view,
+    refuse_cut_ledger,
     run_named,
     standing_run,
     view_of,
@@ -63,6 +64,7 @@ def begun(
     if directory.has(MANIFEST):
         run = standing_run(ground, directory.run)
         _refuse_another(run, prepared)
+        refuse_cut_ledger(ground, run)
         return run, False
     plan_content = canonical(prepared.plan)
     manifest = _manifest(ground, request, prepared, directory.run, plan_content)
@@ -76,7 +78,8 @@ def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Even
 
     A process that died between a file and its event left the event out.
     """
-    view = view_of(ground, run.directory.run)
+    # What is told of an earlier run of that name counts for nothing.
+    view = None if new else view_of(ground, run.directory.run)
     workers = len(run.plan.workers)
     if new or view is None or not view.begun:
         hashes = {name: digest_of(run.directory.read(name)) for name in (MANIFEST, PLAN)}

@@ -9,6 +9,7 @@ from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
 from tools.codex.factory.domain.schema import schemas
 from tools.codex.factory.domain.wording import counted, sized
 from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.pipelines.chain import LedgerOnce
 from tools.codex.factory.pipelines.leftover import left_rows, run_rows
 from tools.codex.factory.pipelines.prepare import Request, checkouts_at_once, plan_file
 from tools.codex.factory.pipelines.session import Session
@@ -35,10 +36,14 @@ def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, Tidied]:
     """Return a row for each thing asked, and what was fixed before they were asked."""
     fixed = _fixed(standing) if fixing else Tidied()
     variables = standing.host.variables
-    runs = standing.runs_root
+    runs, once = standing.runs_root, _ledger(standing)
     rows = (
-        *_needed(standing, "HEAD"),
-        *(_asked("runs root", lambda: run_rows(runs)) if isinstance(runs, Path) else ()),
+        *_needed(standing, "HEAD", once),
+        *(
+            _asked("runs root", lambda: run_rows(runs, once))
+            if isinstance(runs, Path) and once is not None
+            else ()
+        ),
         *_asked("work root", lambda: left_rows(standing)),
         *schema_rows(HOUSE),
         *agent_rows(_worker_environment(standing)),
@@ -58,7 +63,7 @@ def _fixed(standing: Standing) -> Tidied:
 def preflight(standing: Standing, request: Request) -> Rows:
     """Return the rows that one plan needs; raise ConfigurationError where the plan is wrong."""
     ground = standing.ground()
-    rows = _needed(standing, request.base_ref)
+    rows = _needed(standing, request.base_ref, _ledger(standing))
     if ground is None:
         said = "not asked: what it stands on is not fit"
         return _grouped((*rows, noted("plan", request.plan_file or "plan", said)))
@@ -88,14 +93,20 @@ def schema_rows(house: Path) -> Rows:
     return tuple(rows)
 
 
-def _needed(standing: Standing, ref: str) -> Rows:
+def _ledger(standing: Standing) -> LedgerOnce | None:
+    """Return the ledger, which every row about it reads at most once; None without a runs root."""
+    root = standing.runs_root
+    return LedgerOnce(root) if isinstance(root, Path) else None
+
+
+def _needed(standing: Standing, ref: str, once: LedgerOnce | None) -> Rows:
     """Return the rows without which no run can be."""
     host = standing.host.variables
     return (
         *host_rows(standing.git, host, standing.folder),
         *_asked("repository", lambda: repository_rows(standing, ref)),
         *configuration_rows(standing),
-        *_asked("runs root", lambda: runs_rows(standing)),
+        *_asked("runs root", lambda: runs_rows(standing, once)),
         *_asked("work root", lambda: work_rows(standing)),
     )
 

@@ -14,7 +14,8 @@ from tools.codex.factory.pipelines.session import Session
 def events(ground: Session, name: str | None, limit: int) -> tuple[LedgerLine, ...]:
     """Return the last `limit` events, of all runs or of one, by time and then by type."""
     wanted = run_named(name) if name is not None else None
-    chosen = (line for line in ground.ledger.recent() if wanted in (None, line.run_id))
+    ledger = ground.ledger
+    chosen = ledger.recent() if wanted is None else ledger.recent_of(wanted)
     found = list(itertools.islice(chosen, limit))
     if wanted is not None and not found:
         raise unknown_run(ground, wanted)
@@ -38,24 +39,27 @@ def runs(ground: Session, name: str | None, limit: int) -> tuple[RunRow, ...]:
 
 def views(ground: Session, name: str | None, limit: int) -> tuple[RunView, ...]:
     """Return the last `limit` runs that began as the ledger adds them up, or one run."""
-    wanted = run_named(name) if name is not None else None
-    lines: list[LedgerLine] = []
+    if name is not None:
+        run = run_named(name)
+        own = list(lines_of(ground, run))
+        if not own:
+            raise unknown_run(ground, run)
+        return tuple(replay(reversed(own)).values())
+    begun, position = _last_begun(ground, limit)
+    # Of a run that began before that, only its last events would be seen.
+    lines = ground.ledger.since(position)
+    whole = (line for line in lines if position == 0 or line.run_id in begun)
+    return tuple(replay(whole).values())
+
+
+def _last_begun(ground: Session, limit: int) -> tuple[set[str], int]:
+    """Return the last `limit` runs that began, and where in the ledger the first of them did."""
     begun: set[str] = set()
-    is_cut = False
-    for line in ground.ledger.recent():
-        if wanted not in (None, line.run_id):
-            continue
-        lines.append(line)
-        if line.event_type == EventType.RUN_START:
-            begun.add(line.run_id)
-        if len(begun) == (1 if wanted is not None else limit):
-            is_cut = True
-            break
-    if wanted is not None and not lines:
-        raise unknown_run(ground, wanted)
-    # Of a run that began before that, only its last events were seen.
-    whole = [line for line in lines if not is_cut or line.run_id in begun]
-    return tuple(replay(reversed(whole)).values())
+    for run, position in ground.ledger.begins():
+        begun.add(run)
+        if len(begun) == limit:
+            return begun, position
+    return begun, 0
 
 
 def passed_in(ground: Session, run: str, key: str) -> bool:

@@ -5,20 +5,24 @@ from pathlib import Path
 
 from tools.codex.factory.domain.event import PRUNED, RunView
 from tools.codex.factory.domain.fitness import Row, noted, ok
+from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.domain.wording import few
-from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.errors import FactoryError, LedgerDamaged
+from tools.codex.factory.pipelines.chain import Chain, LedgerOnce
+from tools.codex.factory.pipelines.record import cut_at, integrator_status, saw_it
 from tools.codex.factory.pipelines.stale import Left, State, left_in
 from tools.codex.factory.pipelines.standing import Standing
-from tools.codex.factory.pipelines.stored import temporary_folder, views_of
+from tools.codex.factory.pipelines.stored import temporary_folder
 from tools.codex.factory.repository.discovery import UserRepository
+from tools.codex.factory.stages.preflight import refused
 from tools.codex.factory.storage.attempt import ownerless
 from tools.codex.factory.storage.half_begun import foreign_folders, half_begun
-from tools.codex.factory.storage.ledger import Ledger
+from tools.codex.factory.storage.ledger import LEDGER
 from tools.codex.factory.storage.lock import holder_of
 from tools.codex.factory.storage.removal import set_aside_in
+from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.storage.runs_root import begun_in
 from tools.codex.factory.storage.work_root import repository_folder
-from tools.codex.factory.wiring import clock
 
 _MOST_NAMED = 10
 _FIX = "factory doctor --fix removes it"
@@ -70,13 +74,14 @@ def left_places(standing: Standing) -> tuple[Path, Path] | None:
     return None
 
 
-def run_rows(root: Path) -> tuple[Row, ...]:
+def run_rows(root: Path, once: LedgerOnce) -> tuple[Row, ...]:
     """Return rows about the runs in the runs root: held, open, unknown, gone, half begun."""
     if not root.is_dir():
         return ()
-    views = _views(root)
+    views = _views(once)
     names = list(begun_in(root))
     rows = [
+        *_cut_rows(root, once, names),
         *_held_rows(root, names),
         *_named(
             "runs that have no end",
@@ -118,12 +123,37 @@ def _held_rows(root: Path, names: list[str]) -> Iterator[Row]:
             yield noted("runs root", f"held: {name}", said, "wait until it ends")
 
 
-def _views(root: Path) -> dict[str, RunView] | None:
-    """Return what the ledger knows of each run; None where it is damaged, which has its own row."""
+def _cut_rows(root: Path, once: LedgerOnce, names: list[str]) -> Iterator[Row]:
+    """Yield that lines were cut off the ledger, as the first run says that names one."""
+    chain = _chain(once)
+    for name in names if chain is not None else ():
+        try:
+            status = integrator_status(RunDirectory(root, RunId(name)))
+        except (FactoryError, ValueError):
+            continue
+        head = status.ledger
+        if chain is None or head is None or not saw_it(chain.views.get(name), status):
+            continue
+        # What a run recorded since the chain was read is looked for where it lies now.
+        there = chain.digest_of_line(head.count) or once.ledger.digest_of_line(head.count)
+        if head.count > 0 and there != head.sha256:
+            error = LedgerDamaged(LEDGER, cut_at(name, head))
+            yield refused("runs root", "ledger", error)
+            return
+
+
+def _chain(once: LedgerOnce) -> Chain | None:
+    """Return the verified ledger; None where it is damaged, which has its own row."""
     try:
-        return views_of(Ledger(root, clock))[0]
+        return once.chain()
     except FactoryError:
         return None
+
+
+def _views(once: LedgerOnce) -> dict[str, RunView] | None:
+    """Return what the ledger knows of each run; None where it is damaged."""
+    chain = _chain(once)
+    return chain.views if chain is not None else None
 
 
 def _open(root: Path, views: dict[str, RunView], names: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     recorded_run,
+    refuse_cut_ledger,
     view_of,
 )
 from tools.codex.factory.pipelines.session import Session
@@ -71,6 +72,7 @@ def collect(
             )
     collecting = [worker for worker in external if not workers or worker in workers]
     with locked(run.directory):
+        refuse_cut_ledger(ground, run)
         _refuse_unlaunched(ground, run, but=("external",))
         sources = {
             WorkerId(entry.id): WorkSource((entry.task or "").encode())
@@ -96,6 +98,7 @@ def bundle_validate(ground: Session, name: str | None, tell: Tell) -> tuple[Reco
     """Judge the sealed bundles of a run. Whatever comes, an earlier report stays as it is."""
     run = recorded_run(ground, name)
     with locked(run.directory):
+        refuse_cut_ledger(ground, run)
         _refuse_unlaunched(ground, run)
         return run, _judged(ground, run, recorder(ground, tell))
 
@@ -111,6 +114,7 @@ def integrate(
     if run.plan.checks:
         root_of(ground)
     with locked(run.directory):
+        refuse_cut_ledger(ground, run)
         _refuse_unlaunched(ground, run)
         return _integrated(ground, run, tell, salvaging=salvaging)
 

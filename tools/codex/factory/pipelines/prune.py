@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from tools.codex.factory.domain.desk_answer import HeldRun, PrunedRow
-from tools.codex.factory.domain.event import PRUNED, Event, EventType, RunView, replay
+from tools.codex.factory.domain.event import PRUNED, Event, EventType, RunView
 from tools.codex.factory.domain.holding import gone_because, kept_because
 from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import RunUnavailable
+from tools.codex.factory.pipelines.chain import chain_of
 from tools.codex.factory.pipelines.holdings import held, left_by
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.record import run_named, standing_run
@@ -22,7 +23,7 @@ from tools.codex.factory.wiring import clock
 
 def would_go(ground: Session, names: Sequence[str], *, age: timedelta) -> tuple[PrunedRow, ...]:
     """Return what `prune` would remove now; nothing is written."""
-    views = replay(ground.ledger.lines())
+    views = chain_of(ground.ledger).views
     return tuple(
         _row(run, _kept(run, names, age), names) for run in _looked_at(ground, names, views)
     )
@@ -33,7 +34,7 @@ def prune(ground: Session, names: Sequence[str], *, age: timedelta) -> tuple[Pru
 
     Raises RunUnavailable for a name that no run has, or that another factory holds.
     """
-    views = replay(ground.ledger.lines())
+    views = chain_of(ground.ledger).views
     runs = _looked_at(ground, names, views)
     _swept(ground, views)
     rows = []

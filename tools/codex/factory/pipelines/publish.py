@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.codex.factory.domain.event import Event, EventType, replay
+from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted
@@ -17,6 +17,7 @@ from tools.codex.factory.domain.publication import (
     trailers,
 )
 from tools.codex.factory.errors import PublishRefused
+from tools.codex.factory.pipelines.chain import chain_of
 from tools.codex.factory.pipelines.oneshot import Launched, oneshot
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.prepare import Prepared, Request
@@ -170,13 +171,9 @@ def _proven(ground: Session, run: RecordedRun, *, accept_partial: bool) -> Integ
         )
     for objection, hint in objections(status, run.plan, accept_partial=accept_partial):
         raise PublishRefused(f"run {name!r} is not published: {objection}", hint=hint)
-    digests, own = [], []
-    for line, digest in ground.ledger.chain():
-        digests.append(digest)
-        if line.run_id == name:
-            own.append(line)
-    view = replay(own).get(name)
-    recorded = Recorded(view, digests) if view is not None else None
+    chain = chain_of(ground.ledger, name)
+    view = chain.views.get(name)
+    recorded = Recorded(view, chain.digest_of_line) if view is not None else None
     found = disagreements(run.directory, run.plans[0], status, recorded)
     if recorded is None or found:
         said = f"{found[0].name}: {found[0].reason}" if found else "the ledger does not know it"

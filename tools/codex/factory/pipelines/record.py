@@ -10,12 +10,20 @@ from tools.codex.factory.domain.amendment import follows
 from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import Model, NotStrictJson, parse, what_is_wrong
 from tools.codex.factory.domain.event import PRUNED, EventType, LedgerLine, RunView, replay
-from tools.codex.factory.domain.evidence import IntegratorStatus
+from tools.codex.factory.domain.evidence import IntegratorStatus, LedgerHead
 from tools.codex.factory.domain.identity import INTEGRATOR, RunId, digest_of, run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import Plan
-from tools.codex.factory.errors import ConfigurationError, RunUnavailable, StorageError, UsageError
+from tools.codex.factory.errors import (
+    ConfigurationError,
+    FactoryError,
+    LedgerDamaged,
+    RunUnavailable,
+    StorageError,
+    UsageError,
+)
 from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.storage.ledger import LEDGER
 from tools.codex.factory.storage.run_directory import (
     MANIFEST,
     PLAN,
@@ -146,11 +154,38 @@ def last_view(ground: Session, run: str) -> RunView | None:
 
 def lines_of(ground: Session, run: str) -> Iterator[LedgerLine]:
     """Yield the ledger's lines of a run, the newest first, back to where it began last."""
-    for line in ground.ledger.recent():
-        if line.run_id == run:
-            yield line
-            if line.event_type == EventType.RUN_START:
-                return
+    for line in ground.ledger.recent_of(run):
+        yield line
+        if line.event_type == EventType.RUN_START:
+            return
+
+
+def refuse_cut_ledger(ground: Session, run: RecordedRun) -> None:
+    """Raise LedgerDamaged where the ledger lacks a line that the run's STATUS.json names.
+
+    A ledger that did not see the run begin, or saw it begin after that, never had the line: the
+    run was copied here, or the ledger was begun anew.
+    """
+    try:
+        status = integrator_status(run.directory)
+    except FactoryError:
+        return
+    head = status.ledger
+    if head is None or head.count == 0:
+        return
+    is_there = ground.ledger.digest_of_line(head.count) == head.sha256
+    if not is_there and saw_it(view_of(ground, run.directory.run), status):
+        raise LedgerDamaged(LEDGER, cut_at(run.directory.run, head))
+
+
+def cut_at(run: str, head: LedgerHead) -> str:
+    """Return what is wrong with a ledger that lacks the line that a run's STATUS.json names."""
+    return f"it was longer, or is another: STATUS.json of {run!r} names its line {head.count}"
+
+
+def saw_it(view: RunView | None, status: IntegratorStatus) -> bool:
+    """Return whether a ledger saw the begin of the run that came to this STATUS.json."""
+    return view is not None and bool(view.begun) and view.started <= status.ended_at
 
 
 def integrator_status(directory: RunDirectory, copy: str | None = None) -> IntegratorStatus:
@@ -195,9 +230,9 @@ def _known(ground: Session) -> tuple[str, ...]:
 
 
 def _newest(ground: Session, known: tuple[str, ...]) -> RunId:
-    for line in ground.ledger.recent():
-        if line.event_type == EventType.RUN_START and line.run_id in known:
-            return RunId(line.run_id)
+    for run, _ in ground.ledger.begins():
+        if run in known:
+            return RunId(run)
     if len(known) == 1:
         return RunId(known[0])
     raise RunUnavailable(

@@ -4,10 +4,11 @@ import tempfile
 from pathlib import Path
 
 from tools.codex.factory.domain.answer import DisagreementSaid, ReplayRow
-from tools.codex.factory.domain.event import PRUNED, replay
+from tools.codex.factory.domain.event import PRUNED
 from tools.codex.factory.domain.identity import RunId, is_run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.errors import FactoryError, RunUnavailable
+from tools.codex.factory.pipelines.chain import chain_of
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     integrator_status,
@@ -35,19 +36,16 @@ def replayed(ground: Session, name: str | None, *, rebuilding: bool) -> tuple[Re
 
     A copied run folder without its ledger is verified by its seals alone.
     """
-    chain = list(ground.ledger.chain())
-    views = replay(line for line, _ in chain)
-    lines = [digest for _, digest in chain]
-    on_disk = [run for run in runs_in(ground.runs_root) if _is_run(ground, run)]
-    there = [*views, *(run for run in on_disk if run not in views)]
-    wanted = there if name is None else [run_named(name)]
-    if name is not None and wanted[0] not in there:
-        hint = did_you_mean(wanted[0], there)
-        raise RunUnavailable(f"there is no run {wanted[0]!r}", hint=hint)
-    return tuple(
-        _row(ground, run, Recorded(views[run], lines) if run in views else None, rebuilding)
-        for run in wanted
-    )
+    run = run_named(name) if name is not None else None
+    chain = chain_of(ground.ledger, run)
+    recorded = {one: Recorded(view, chain.digest_of_line) for one, view in chain.views.items()}
+    on_disk = [one for one in runs_in(ground.runs_root) if _is_run(ground, one)]
+    there = [*recorded, *(one for one in on_disk if one not in recorded)]
+    if run is not None and run not in there:
+        known = [*chain_of(ground.ledger).views, *on_disk]
+        raise RunUnavailable(f"there is no run {run!r}", hint=did_you_mean(run, known))
+    wanted = there if run is None else [run]
+    return tuple(_row(ground, one, recorded.get(one), rebuilding) for one in wanted)
 
 
 def _row(ground: Session, name: str, recorded: Recorded | None, rebuilding: bool) -> ReplayRow:

@@ -1,18 +1,16 @@
 """The runs root and the work root as rows: can they be written, what is in them, what is left."""
 
 import os
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.codex.factory.domain.event import RunView, replay
 from tools.codex.factory.domain.fitness import Group, Row, noted, ok, unfit
 from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.pipelines.chain import LedgerOnce
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.stages.preflight import refused
-from tools.codex.factory.storage.ledger import Ledger
 from tools.codex.factory.storage.room import (
     complaint_of_writing,
     manners_of,
@@ -21,14 +19,13 @@ from tools.codex.factory.storage.room import (
     room_at,
 )
 from tools.codex.factory.storage.runs_root import IGNORE, foreign_in
-from tools.codex.factory.wiring import clock
 
 _LEAST_BYTES = 64 << 20
 _FEW_BYTES = 1 << 30
 _FEW_FILES = 10_000
 
 
-def runs_rows(standing: Standing) -> tuple[Row, ...]:
+def runs_rows(standing: Standing, once: LedgerOnce | None) -> tuple[Row, ...]:
     """Return rows about the runs root and its ledger."""
     root = standing.runs_root
     if root is None:
@@ -38,7 +35,7 @@ def runs_rows(standing: Standing) -> tuple[Row, ...]:
     row = _runs_root_row(root)
     if not row.is_fit:
         return (row,)
-    rest = ledger_rows(root) if root.is_dir() else ()
+    rest = ledger_rows(once) if once is not None and root.is_dir() else ()
     return (row, *_room_rows("runs root", nearest(root)), *rest)
 
 
@@ -70,32 +67,24 @@ def temporary_row(standing: Standing) -> Row:
     return ok("work root", f"TMPDIR {top}", "written, synced and locked a file")
 
 
-def ledger_rows(root: Path) -> tuple[Row, ...]:
+def ledger_rows(once: LedgerOnce) -> tuple[Row, ...]:
     """Return rows about the ledger: its chain verified whole."""
-    ledger = Ledger(root, clock)
-    try:
-        found = os.lstat(ledger.file)
-    except FileNotFoundError:
+    is_plain = once.is_plain()
+    if is_plain is None:
         return (ok("runs root", "ledger", "none yet"),)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+    if not is_plain:
         return (unfit("runs root", "ledger", "it is no plain file", "put the ledger back there"),)
     try:
-        views, count = views_of(ledger)
-        torn = ledger.torn_bytes()
+        chain = once.chain()
+        torn = once.ledger.torn_bytes()
     except FactoryError as error:
         return (refused("runs root", "ledger", error),)
-    said = f"{count} events of {len(views)} runs, the chain verified"
+    said = f"{len(chain)} events of {len(chain.views)} runs, the chain verified"
     rows = [ok("runs root", "ledger", said)]
     if torn:
         said = f"the last line was begun and not ended ({torn} bytes); the next event repairs it"
         rows.append(noted("runs root", "torn line", said, "factory doctor --fix"))
     return tuple(rows)
-
-
-def views_of(ledger: Ledger) -> tuple[dict[str, RunView], int]:
-    """Return what every run adds up to, and how many events there are; raise LedgerDamaged."""
-    lines = list(ledger.lines())
-    return replay(lines), len(lines)
 
 
 def _runs_root_row(root: Path) -> Row:

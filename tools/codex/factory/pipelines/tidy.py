@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.errors import FactoryError, RunUnavailable
 from tools.codex.factory.executors.local import is_worked_in
+from tools.codex.factory.pipelines.chain import LedgerOnce
 from tools.codex.factory.pipelines.leftover import left_places
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.stale import clear_done
@@ -17,7 +18,6 @@ from tools.codex.factory.pipelines.stored import ledger_rows, temporary_folder
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.storage.attempt import Attempt, ownerless
 from tools.codex.factory.storage.half_begun import age_seconds, half_begun, remove_leftover
-from tools.codex.factory.storage.ledger import Ledger
 from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.storage.runs_root import IGNORE, make_runs_root
 from tools.codex.factory.storage.work_root import make_work_root
@@ -68,11 +68,12 @@ def _work_root_made(standing: Standing) -> Iterator[str]:
 
 def _ledger_repaired(standing: Standing) -> Iterator[str]:
     root = standing.runs_root
-    if not isinstance(root, Path) or not all(row.is_fit for row in ledger_rows(root)):
+    if not isinstance(root, Path):
         return
-    ledger = Ledger(root, clock)
-    torn = ledger.torn_bytes()
-    if torn:
+    once = LedgerOnce(root)
+    ledger = once.ledger
+    torn = ledger.torn_bytes() if once.is_plain() else 0
+    if torn and all(row.is_fit for row in ledger_rows(once)):
         ledger.append([])
         yield f"set aside the torn last line of {ledger.file} ({torn} bytes)"
 

@@ -1,6 +1,6 @@
 """Is a run on disk what the ledger and the seals say it is? Each answer names a file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -28,10 +28,10 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the ledger says of a run: its view, and the digest of every line, first to last."""
+    """What the ledger says of a run: its view, and the digest of each line by its number."""
 
     view: RunView
-    lines: Sequence[str]
+    digest_of_line: Callable[[int], str | None]
 
 
 def disagreements(
@@ -63,10 +63,8 @@ def changed_since(run: RunDirectory, digests: Mapping[str, str], why: str) -> li
 def _ledger(status: IntegratorStatus, recorded: Recorded) -> Iterable[Disagreement]:
     """Yield what shows that lines were cut off the ledger, or that its last one was changed."""
     head = status.ledger
-    if head is not None and head.count > 0:
-        there = recorded.lines[head.count - 1 : head.count]
-        if list(there) != [head.sha256]:
-            yield Disagreement(LEDGER, f"it was longer: STATUS.json names its line {head.count}")
+    if head is not None and head.count > 0 and recorded.digest_of_line(head.count) != head.sha256:
+        yield Disagreement(LEDGER, f"it was longer: STATUS.json names its line {head.count}")
     if not recorded.view.status_digest:
         yield Disagreement(LEDGER, "the end of this run is missing; integrate again to record it")
     elif recorded.view.end != (status.status, status.exit_code):

@@ -8,9 +8,17 @@ from pathlib import Path
 from tools.codex.factory.domain.event import EventType, LedgerLine
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.errors import LedgerDamaged, StorageError
-from tools.codex.factory.storage.ledger import LEDGER, backwards, line_start, parsed_line
+from tools.codex.factory.storage.backward import LONGEST, NEAR_END, backwards, line_start, too_long
+from tools.codex.factory.storage.ledger import LEDGER
+from tools.codex.factory.storage.line import (
+    begins,
+    glanced_line,
+    lines_of_run,
+    parsed_line,
+    size_of,
+)
 
-_WHERE = "a line near the end of the ledger"
+_BLOCK = 1 << 22
 
 
 class Followed:
@@ -20,7 +28,8 @@ class Followed:
         """Read back to where `run` began, or the newest run where that is None."""
         self._file = file
         self._handle = handle
-        self._last: tuple[LedgerLine, bytes] | None = None
+        self._last: tuple[int, str] | None = None
+        """How many lines were before the last that was read, and its digest."""
         self.begun = self._back_to_begin(run)
         """The lines of the run that are there already, oldest first; none where it is unknown."""
         self.run = self.begun[0].run_id if self.begun else ""
@@ -30,10 +39,22 @@ class Followed:
 
         Raises StorageError where the file is another or shorter, LedgerDamaged for a bad line.
         """
-        size = self._size()
-        content = os.pread(self._handle, size - self._position, self._position)
-        whole = content.split(b"\n")[:-1]
-        return [line for line in map(self._next, whole) if line.run_id == self.run]
+        found = (self._next(raw) for raw in self._whole_lines(self._size()))
+        return [line for line in found if line is not None]
+
+    def _whole_lines(self, size: int) -> Iterator[bytes]:
+        """Yield each new line up to `size` that is ended."""
+        begun = b""
+        at = self._position
+        while at < size:
+            content = os.pread(self._handle, min(_BLOCK, size - at), at)
+            if not content:
+                return
+            at += len(content)
+            *whole, begun = (begun + content).split(b"\n")
+            yield from whole
+            if len(begun) > LONGEST:
+                raise too_long(NEAR_END)
 
     def _size(self) -> int:
         """Return how long the file is now."""
@@ -50,37 +71,31 @@ class Followed:
             raise StorageError(f"{LEDGER} became shorter while it was read", hint=hint)
         return found.st_size
 
-    def _next(self, raw: bytes) -> LedgerLine:
-        line = parsed_line(raw, _WHERE)
-        if self._last is not None:
-            before, content = self._last
-            if line.seq != before.seq + 1 or line.prev != digest_of(content):
-                where = f"ledger line {before.seq + 2}"
-                raise LedgerDamaged(where, "it does not follow from the line before it")
-        self._last = (line, raw)
+    def _next(self, raw: bytes) -> LedgerLine | None:
+        """Read a line that follows; return it where it is one of the run."""
+        line = glanced_line(raw, NEAR_END)
+        if self._last is not None and (line.seq - 1, line.prev) != self._last:
+            where = f"ledger line {self._last[0] + 2}"
+            raise LedgerDamaged(where, "it does not follow from the line before it")
+        self._last = (line.seq, digest_of(raw))
         self._position += len(raw) + 1
-        return line
+        return parsed_line(raw, NEAR_END) if line.run_id == self.run else None
 
     def _back_to_begin(self, run: str | None) -> list[LedgerLine]:
-        """Return the run's lines from its newest RUN_START on; the chain is verified so far."""
+        """Return the run's lines from its newest RUN_START on, each held to the line after it."""
         # What is appended meanwhile is new: it comes with `more`.
-        self._position = line_start(self._handle, os.fstat(self._handle).st_size)
-        self._last = None
+        self._position = line_start(self._handle, size_of(self._handle))
+        last = next(backwards(self._handle, self._position), None)
+        if last is None:
+            return []
+        self._last = (glanced_line(last, NEAR_END).seq, digest_of(last))
+        if run is None:
+            run, _ = next(begins(self._handle, self._position), (None, 0))
         found: list[LedgerLine] = []
-        after: LedgerLine | None = None
-        for raw in backwards(self._handle, self._position):
-            line = parsed_line(raw, _WHERE)
-            if after is not None and after.prev != digest_of(raw):
-                where = f"ledger line {after.seq + 1}"
-                raise LedgerDamaged(where, "it does not follow from the line before it")
-            self._last, after = self._last or (line, raw), line
-            begins = line.event_type == EventType.RUN_START
-            if run is None and begins:
-                return self._back_to_begin(line.run_id)
-            if line.run_id == run:
-                found.append(line)
-                if begins:
-                    break
+        for line in lines_of_run(self._handle, self._position, run) if run is not None else ():
+            found.append(line)
+            if line.event_type == EventType.RUN_START:
+                break
         return found[::-1]
 
 

@@ -6,9 +6,8 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from tools.codex.factory.domain.event import (
     FIRST_PREV,
@@ -19,14 +18,26 @@ from tools.codex.factory.domain.event import (
     next_moment,
 )
 from tools.codex.factory.domain.evidence import LedgerHead
-from tools.codex.factory.domain.identity import Digest, digest_of
+from tools.codex.factory.domain.identity import digest_of
+from tools.codex.factory.domain.line import Line
+from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.errors import LedgerDamaged, StorageError
+from tools.codex.factory.storage.backward import LONGEST, NEAR_END, backwards, holding, line_start
 from tools.codex.factory.storage.durable import append_synced, cut_off
+from tools.codex.factory.storage.line import (
+    begins,
+    glanced_line,
+    last_line,
+    lines_of_run,
+    parsed_line,
+    size_of,
+    whole_lines,
+)
 
 LEDGER = "factory_ledger.jsonl"
 LOCK = "factory_ledger.lock"
 TORN = "factory_ledger.torn"
-_CHUNK = 1 << 16
+_BUFFER = 1 << 20
 
 
 class Ledger:
@@ -53,6 +64,8 @@ class Ledger:
             for event in wanted:
                 at = next_moment(self._clock(), stamp)
                 line, content = line_of(event, seq=seq, at=at, prev=prev)
+                if len(content) > LONGEST:
+                    raise _too_much(event, len(content))
                 lines.append(line)
                 out += content
                 seq, stamp, prev = seq + 1, line.ts_utc, digest_of(content[:-1])
@@ -61,67 +74,97 @@ class Ledger:
 
     def torn_bytes(self) -> int:
         """Return how many bytes the last line has that was begun and not ended; 0 for none."""
-        try:
-            handle = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return 0
-        try:
-            size = os.fstat(handle).st_size
+        with self._read() as handle:
+            size = size_of(handle)
             return size - line_start(handle, size)
-        finally:
-            os.close(handle)
 
     def head(self) -> LedgerHead:
         """Return how many lines there are, and the digest of the last."""
-        try:
-            handle = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return LedgerHead(count=0, sha256=FIRST_PREV)
-        try:
+        with self._read() as handle:
             last = _last_line(handle)
-        finally:
-            os.close(handle)
         if last is None:
             return LedgerHead(count=0, sha256=FIRST_PREV)
         return LedgerHead(count=last[0].seq + 1, sha256=digest_of(last[1]))
 
     def lines(self) -> Iterator[LedgerLine]:
         """Yield every line, the chain verified; raise LedgerDamaged naming the first bad one."""
-        return (line for line, _ in self.chain())
+        for number, (raw, _, _) in enumerate(self._verified(), start=1):
+            yield parsed_line(raw, f"ledger line {number}")
 
-    def chain(self) -> Iterator[tuple[LedgerLine, Digest]]:
-        """Yield every line with its digest; raise LedgerDamaged naming the first bad one.
+    def chain(self) -> Iterator[tuple[Line, bytes]]:
+        """Yield every line with its sha256; raise LedgerDamaged naming the first bad one.
 
         A last line without its newline is being written, or torn: it is not yielded.
         """
-        prev: Digest = FIRST_PREV
-        with suppress(FileNotFoundError), self.file.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                if not raw.endswith(b"\n"):
-                    return
-                line = parsed_line(raw[:-1], f"ledger line {number}")
-                if line.seq != number - 1:
-                    raise LedgerDamaged(
-                        f"ledger line {number}", f"seq is {line.seq}, not {number - 1}"
-                    )
-                if line.prev != prev:
-                    raise LedgerDamaged(
-                        f"ledger line {number}", "it does not follow from the line before it"
-                    )
-                prev = digest_of(raw[:-1])
-                yield line, prev
+        return ((line, found) for _, line, found in self._verified())
 
     def recent(self) -> Iterator[LedgerLine]:
         """Yield the lines newest first, reading the file backwards and no more than asked for."""
+        with self._read() as handle:
+            for raw in backwards(handle, size_of(handle)):
+                yield parsed_line(raw, NEAR_END)
+
+    def recent_of(self, run: str) -> Iterator[LedgerLine]:
+        """Yield the lines of a run newest first, each held to the digest in the line after it.
+
+        Lines of other runs are looked through for its name, and are not taken apart.
+        """
+        with self._read() as handle:
+            yield from lines_of_run(handle, size_of(handle), run)
+
+    def begins(self) -> Iterator[tuple[str, int]]:
+        """Yield each run that began, newest first, and where in the file its line lies."""
+        with self._read() as handle:
+            yield from begins(handle, size_of(handle))
+
+    def since(self, position: int) -> Iterator[Line]:
+        """Yield every line from a place in the file on to its end, oldest first."""
+        with suppress(FileNotFoundError), self.file.open("rb", buffering=_BUFFER) as file:
+            file.seek(position)
+            for raw in whole_lines(file, lambda _: NEAR_END):
+                yield glanced_line(raw, NEAR_END)
+
+    def digest_of_line(self, number: int) -> str | None:
+        """Return the digest of a line, counted from 1; None where there are fewer.
+
+        What is near the end is found there. Raises LedgerDamaged as `head` does.
+        """
+        if not 0 < number <= self.head().count:
+            return None
+        words = b'"seq":%d,' % (number - 1)
+        with self._read() as handle:
+            for _, raw, _ in holding(handle, size_of(handle), words):
+                if glanced_line(raw, NEAR_END).seq == number - 1:
+                    return digest_of(raw)
+        return None
+
+    @contextmanager
+    def _read(self) -> Iterator[int]:
+        """Yield the ledger, opened to be read; an empty file where there is none."""
         try:
             handle = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return
+            handle = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            for raw in backwards(handle, os.fstat(handle).st_size):
-                yield parsed_line(raw, "a line near the end of the ledger")
+            yield handle
         finally:
             os.close(handle)
+
+    def _verified(self) -> Iterator[tuple[bytes, Line, bytes]]:
+        """Yield the bytes of every line, the line, and its sha256; the chain is verified so far."""
+        prev, raw, where = bytes.fromhex(FIRST_PREV), b"", ""
+        with suppress(FileNotFoundError), self.file.open("rb", buffering=_BUFFER) as file:
+            for number, raw in enumerate(whole_lines(file, "ledger line {}".format), start=1):
+                where = f"ledger line {number}"
+                line = glanced_line(raw, where)
+                if line.seq != number - 1:
+                    raise LedgerDamaged(where, f"seq is {line.seq}, not {number - 1}")
+                if line.prev != prev.hex():
+                    raise LedgerDamaged(where, "it does not follow from the line before it")
+                prev = sha256(raw).digest()
+                yield raw, line, prev
+        if raw:
+            last_line(raw, where)
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -155,7 +198,7 @@ class Ledger:
         raise StorageError(f"{str(path)!r} is no plain file", hint="put the ledger back there")
 
     def _set_torn_tail_aside(self, handle: int) -> list[Event]:
-        size = os.fstat(handle).st_size
+        size = size_of(handle)
         if size == 0 or os.pread(handle, 1, size - 1) == b"\n":
             return []
         start = line_start(handle, size)
@@ -181,42 +224,13 @@ def _append(handle: int, content: bytes) -> None:
         ) from error
 
 
+def _too_much(event: Event, size: int) -> StorageError:
+    return StorageError(
+        f"an event {event.event_type} of {sized(size)} is more than a ledger line holds",
+        hint="name fewer or shorter things in the plan",
+    )
+
+
 def _last_line(handle: int) -> tuple[LedgerLine, bytes] | None:
-    raw = next(backwards(handle, os.fstat(handle).st_size), None)
-    return (parsed_line(raw, "a line near the end of the ledger"), raw) if raw is not None else None
-
-
-def backwards(handle: int, position: int) -> Iterator[bytes]:
-    """Yield whole lines before `position` from last to first; a fragment at the end is skipped."""
-    tail = b""
-    in_fragment = True
-    while position > 0:
-        step = min(_CHUNK, position)
-        position -= step
-        tail, *lines = (os.pread(handle, step, position) + tail).split(b"\n")
-        if lines and in_fragment:
-            lines.pop()
-            in_fragment = False
-        yield from reversed(lines)
-    if not in_fragment:
-        yield tail
-
-
-def line_start(handle: int, size: int) -> int:
-    """Return where the line begins that `size` lies in: after the last newline before it."""
-    position = size
-    while position > 0:
-        step = min(_CHUNK, position)
-        position -= step
-        found = os.pread(handle, step, position).rfind(b"\n")
-        if found >= 0:
-            return position + found + 1
-    return 0
-
-
-def parsed_line(raw: bytes, where: str) -> LedgerLine:
-    """Return the line in `raw`; raise LedgerDamaged saying where it stands."""
-    try:
-        return LedgerLine.model_validate_json(raw)
-    except ValidationError as error:
-        raise LedgerDamaged(where, "it is not a ledger line") from error
+    raw = next(backwards(handle, size_of(handle)), None)
+    return (last_line(raw, NEAR_END), raw) if raw is not None else None
