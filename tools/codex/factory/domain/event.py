@@ -44,6 +44,7 @@ class EventType(StrEnum):
     REPORT_WRITTEN = "REPORT_WRITTEN"
     RUN_END = "RUN_END"
     RUN_AMENDED = "RUN_AMENDED"
+    RUN_REOPENED = "RUN_REOPENED"
     PUBLISHED = "PUBLISHED"
     RUN_PRUNED = "RUN_PRUNED"
     LEDGER_REPAIRED = "LEDGER_REPAIRED"
@@ -104,6 +105,8 @@ class RunView:
     """Whose work is wholly in one of them."""
     amended: Mapping[str, str]
     """Digests of the plan's later revisions and their scope locks."""
+    earlier: Mapping[str, str]
+    """Digests of what marks each sealed bundle that gave way to a new attempt, by file."""
     end: tuple[str, int | None] | None
     """Status and exit code of the last integration; an amendment leaves it as it is."""
 
@@ -176,6 +179,7 @@ def _unbegun(line: LedgerLine) -> RunView:
         published={},
         published_workers=frozenset(),
         amended={},
+        earlier={},
         end=None,
     )
 
@@ -196,6 +200,15 @@ def _after(view: RunView, line: LedgerLine) -> RunView:
             # What it came to before no longer stands, and a person is to go on.
             amended = {**view.amended, **line.hashes}
             return replace(view, status="WAITING", ended=line.rc, amended=amended)
+        case EventType.RUN_REOPENED:
+            # The bundles that it came to its end with are those of earlier attempts now.
+            open_again = line.details.get("of", "").split(",")
+            seals = {w: seal for w, seal in view.seals.items() if w not in open_again}
+            return replace(view, status="PENDING", ended=None, seals=seals)
+        case EventType.ATTEMPT_KEPT if "SEAL.json" in line.hashes:
+            folder = f"{line.actor}/attempts/{line.details.get('attempt', '')}"
+            kept = {f"{folder}/{name}": digest for name, digest in line.hashes.items()}
+            return replace(view, earlier={**view.earlier, **kept})
         case EventType.BUNDLE_SEALED:
             worker, seal = line.actor, line.hashes.get("seal", "")
             return replace(view, seals={**view.seals, worker: seal})
