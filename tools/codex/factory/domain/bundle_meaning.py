@@ -114,8 +114,8 @@ BUNDLE_MEANING: Mapping[Code, Meaning] = {
     Code.WORKER_EXIT_CODE: Meaning(
         "The command of the worker exited with another code than 0; what it did until then is in "
         "its bundle.",
-        f"Read its LOGS and mend what it needs: {_AGAIN}; a changed plan needs a new run (`retries` "
-        f"tries again by itself), {_WITHOUT}.",
+        f"Read its LOGS and mend what it needs: {_AGAIN}; a changed plan needs a new run "
+        f"(`retries` tries again by itself), {_WITHOUT}.",
     ),
     Code.WORKER_SIGNALLED: Meaning(
         "A signal ended the command of the worker; what it did until then is in its bundle.",

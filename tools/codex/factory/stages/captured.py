@@ -80,7 +80,7 @@ def _step_findings(entry: WorkerEntry, outcome: Outcome) -> list[Finding]:
         if step.kind == "setup" and not step.is_good and step.how != "stopped":
             how = step.reason or ended_how(step.how, step.exit_code, step.signal)
             message = f"{step.name} {how}; the worker was not started"
-            hint = f"look into {entry.id}/LOGS in the run folder; where what it needs is there, {again}"
+            hint = f"look into {entry.id}/LOGS in the run folder, bring what it lacks; then {again}"
             found.append(
                 blocking(Code.WORKER_SETUP_FAILED, f"{entry.id}: {step.name}", message, hint)
             )
