@@ -50,6 +50,12 @@ def ask_again(
     return tuple(WorkerId(entry.id) for entry in entries)
 
 
+def refuse_again(plan: Plan, workers: Sequence[str]) -> None:
+    """Raise UsageError for a worker that can make no new attempt under `plan`."""
+    for worker in workers:
+        _entry(plan, worker)
+
+
 def work_sources(run: RecordedRun) -> dict[WorkerId, Source]:
     """Return what every worker is given to do, as the run itself has it."""
     return {
@@ -124,17 +130,12 @@ def _reopen(
 ) -> None:
     before = reopening(run.directory)
     known: dict[str, SetAside] = dict(before.workers) if before is not None else {}
-    seals = view.seals if view is not None and view.begun else None
+    seals = view.seals if view is not None else {}
     fresh: dict[str, SetAside] = {}
     for worker in workers:
         if worker in known or not is_sealed(run.directory, worker):
             continue
-        if seals is not None and worker not in seals:
-            # Who sealed it died before that was recorded: it is new, and nobody asked for another.
-            continue
-        fresh[worker] = to_set_aside(
-            run.directory, worker, seals.get(worker) if seals is not None else None
-        )
+        fresh[worker] = to_set_aside(run.directory, worker, seals.get(worker))
     if not fresh:
         return
     said = {

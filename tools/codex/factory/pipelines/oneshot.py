@@ -13,7 +13,7 @@ from tools.codex.factory.domain.plan import WORKED
 from tools.codex.factory.domain.verdict import Judgement
 from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import RunUnavailable, UsageError
-from tools.codex.factory.pipelines.again import ask_again, keep_tasks, work_sources
+from tools.codex.factory.pipelines.again import ask_again, keep_tasks, refuse_again, work_sources
 from tools.codex.factory.pipelines.begin import begun, claimed, reconciled, run_event
 from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.integrator import integrated
@@ -70,7 +70,9 @@ def launch_only(
     ground: Session, name: str | None, workers: tuple[str, ...], reason: str | None, tell: Tell
 ) -> Launched:
     """Make a new attempt of each of `workers` in a run that exists, and run nobody else."""
-    named = recorded_run(ground, name).directory
+    found = recorded_run(ground, name)
+    refuse_again(found.plan, workers)
+    named = found.directory
     with locked(named):
         run = standing_run(ground, named.run)
         asked = ask_again(ground, run, workers, reason)

@@ -3,15 +3,18 @@
 from collections.abc import Callable, Collection, Iterator
 
 from tools.codex.factory.domain.event import Event, EventType, RunView
-from tools.codex.factory.storage.earlier import reopened, reopening, set_aside
+from tools.codex.factory.storage.earlier import is_untouched, reopened, reopening, set_aside
 from tools.codex.factory.storage.run_directory import RunDirectory, seal_name
 
 
 def wanted(run: RunDirectory, view: RunView | None) -> Iterator[Event]:
-    """Yield the event that says whose bundle gives way, where the ledger does not know it yet."""
-    asked = reopening(run)
-    workers = reopened(run)
-    unsaid = sorted(w for w in workers if view is None or not view.begun or w in view.seals)
+    """Yield the event that says whose bundle gives way, until each has given way.
+
+    Whoever died before that may have said it: it is said again, and means the same.
+    """
+    asked, workers = reopening(run), reopened(run)
+    seals = view.seals if view is not None else {}
+    unsaid = sorted(w for w in workers if w in seals or is_untouched(run, w, workers[w]))
     if asked is None or not unsaid:
         return
     yield Event(
