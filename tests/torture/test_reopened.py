@@ -32,7 +32,7 @@ def test_a_new_attempt_that_is_killed_at_any_moment_is_made_and_the_old_bundle_k
             assert code == 40 or made.tree() == old or before in made.earlier.values(), where
         else:
             assert code == 0, where
-        if before not in made.earlier.values():
+        if (made.run / "REOPENED.json").exists() or before not in made.earlier.values():
             assert made.command("launch", "--only", "B_worker") == 0, where
 
         assert made.command("integrate") == 0, where
