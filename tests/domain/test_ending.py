@@ -1,5 +1,6 @@
 """How a worker ended, and what speaks against it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tools.codex.factory.domain.finding import Code, Finding, blocking
 
 SUBJECT = "A_worker: STATUS.json"
 OUT = "`factory amend --drop A_worker --reason WHY` leaves its work out"
+AGAIN = "`factory launch --only A_worker` makes a new attempt"
 KEPT = "what it had done until then is in its DIFF.patch"
 BADLY = f"mend what the worker says, and run it again; {OUT}"
 FILTERED = a_finding(Code.SCOPE_FILTERED_PATH, subject="A_worker: big.bin", message="a filter")
@@ -79,7 +81,7 @@ def test_nothing_speaks_against_a_good_end(
                 Code.WORKER_EXIT_CODE,
                 SUBJECT,
                 "the command exited 3",
-                f"its LOGS may say why; {KEPT}; {OUT}",
+                f"its LOGS may say why; {KEPT}",
             ),
         ),
         (
@@ -90,7 +92,7 @@ def test_nothing_speaks_against_a_good_end(
                 Code.WORKER_SIGNALLED,
                 SUBJECT,
                 "signal 9 ended the command",
-                f"its LOGS may say why; {KEPT}; {OUT}",
+                f"its LOGS may say why; {KEPT}",
             ),
         ),
         (
@@ -101,8 +103,7 @@ def test_nothing_speaks_against_a_good_end(
                 Code.WORKER_TIMED_OUT,
                 SUBJECT,
                 "it ran longer than it may",
-                "raise `timeout` in the plan, or give it less to do; its DIFF.patch has its work; "
-                f"{OUT}",
+                "its DIFF.patch has its work; a longer `timeout` in the plan is another run",
             ),
         ),
         (
@@ -113,7 +114,7 @@ def test_nothing_speaks_against_a_good_end(
                 Code.WORKER_IDLE,
                 SUBJECT,
                 "it said nothing for longer than it may",
-                f"raise `idle_timeout` in the plan; {KEPT}; {OUT}",
+                "its DIFF.patch has its work; a longer `idle_timeout` in the plan is another run",
             ),
         ),
         (
@@ -124,7 +125,7 @@ def test_nothing_speaks_against_a_good_end(
                 Code.WORKER_STOPPED,
                 SUBJECT,
                 "it was stopped with the factory",
-                f"run it again; {OUT}",
+                "its LOGS may say why",
             ),
         ),
         (
@@ -135,7 +136,7 @@ def test_nothing_speaks_against_a_good_end(
                 Code.WORKER_LOST,
                 SUBJECT,
                 "how it ended is not known: its supervisor was killed",
-                f"run it again; {OUT}",
+                "its LOGS may say what killed it",
             ),
         ),
     ],
@@ -152,7 +153,8 @@ def test_a_bad_end_is_one_finding_whatever_its_status_says(
         how=how, exit_code=exit_code, signal=signal, status=status, made_elsewhere=made_elsewhere
     )
 
-    assert said == [expected]
+    levers = OUT if made_elsewhere else f"{AGAIN}; {OUT}"
+    assert said == [replace(expected, hint=f"{expected.hint}; {levers}")]
 
 
 @pytest.mark.parametrize("made_elsewhere", [False, True])
@@ -177,7 +179,7 @@ def test_an_end_that_is_none_of_these_is_a_bad_end(
         Code.WORKER_EXIT_CODE,
         SUBJECT,
         "the command exited None",
-        f"its LOGS may say why; {KEPT}; {OUT}",
+        f"its LOGS may say why; {KEPT}; {OUT if made_elsewhere else f'{AGAIN}; {OUT}'}",
     )
     assert codes == [said if reason is None else badly(reason)]
 

@@ -54,6 +54,16 @@ def test_what_blocks_is_mended_first_then_judged_again_then_published_in_part() 
     assert next_steps(status) == ["first", AMEND, AFTER, PARTIAL]
 
 
+def test_a_new_attempt_is_to_be_integrated() -> None:
+    lever = "`factory launch --only A` makes a new attempt"
+    after = (
+        "After a new attempt: `factory integrate`; where this is not the newest run, each with its "
+        "`--run-id`."
+    )
+
+    assert next_steps(blocked(a_finding(hint=lever))) == [lever, after]
+
+
 def test_without_an_amendment_nothing_is_to_be_judged_again() -> None:
     assert next_steps(blocked(a_finding(hint="only"))) == ["only"]
 

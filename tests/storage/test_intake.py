@@ -71,6 +71,18 @@ def test_what_was_sealed_is_read_back(run: RunDirectory) -> None:
     assert is_sealed(run, A)
 
 
+def test_what_one_that_died_left_of_a_bundle_is_not_sealed_with_the_next(
+    run: RunDirectory,
+) -> None:
+    run.write_all({f"{A}/LOGS/setup-1.log": b"another attempt", f"{A}/attempts/1/DIFF.patch": b""})
+
+    seal(run, A, LOGGED)
+
+    assert broken(run) == []
+    assert not run.has(f"{A}/LOGS/setup-1.log")
+    assert run.has(f"{A}/attempts/1/DIFF.patch")
+
+
 def test_the_same_files_make_the_same_seal_in_whatever_order_they_come(run: RunDirectory) -> None:
     seal(run, A, LOGGED)
     first = run.read("seals/A_worker.json")

@@ -86,13 +86,13 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", metavar="N", help="how many workers run at a time (work.jobs)")
 
 
-def names(text: str | None) -> tuple[str, ...]:
+def names(text: str | None, flag: str = "--workers") -> tuple[str, ...]:
     """Return the workers that a comma-separated text names."""
     if text is None:
         return ()
     found = tuple(name for name in text.split(",") if name)
     if not found:
-        raise UsageError(f"--workers {text!r} names no worker", hint="like --workers A,B")
+        raise UsageError(f"{flag} {text!r} names no worker", hint=f"like {flag} A,B")
     return found
 
 

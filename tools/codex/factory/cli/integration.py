@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tools.codex.factory.cli.command import Call, CliCommand, add_plan, add_run_id, names
 from tools.codex.factory.cli.telling import teller
+from tools.codex.factory.errors import UsageError
 
 if TYPE_CHECKING:
     from tools.codex.factory.domain.evidence import IntegratorStatus
@@ -24,6 +25,15 @@ def _add_launch(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="rehearse: built-in workers, all else real; nothing can be published",
     )
+
+
+def _add_launch_alone(parser: argparse.ArgumentParser) -> None:
+    _add_launch(parser)
+    parser.set_defaults(base_ref=None)
+    parser.add_argument(
+        "--only", metavar="A,B", help="a new attempt of these in a run that exists; keeps the old"
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="with --only: why; the ledger keeps it")
 
 
 def _add_collect(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +67,39 @@ def run_launch(call: Call) -> int:
     from tools.codex.factory.pipelines import oneshot
     from tools.codex.factory.pipelines.prepare import prepare
 
+    if call.arguments.only is not None:
+        return _run_only(call)
+    if call.arguments.reason is not None:
+        raise UsageError(
+            "--reason belongs to --only", hint="leave it out, or name whom with --only"
+        )
     ground, request = call.ground(), _request(call.arguments)
     prepared = prepare(ground, request)
     _tell_notes(call, prepared.notes)
     launched = oneshot.launch(ground, request, prepared, teller(call))
     return _launched(call, launched, prepared.notes)
+
+
+def _run_only(call: Call) -> int:
+    """Make new attempts of some workers in a run that exists."""
+    from tools.codex.factory.pipelines import oneshot
+    from tools.codex.factory.pipelines.record import run_meant
+
+    said = call.arguments
+    given = {"--plan": said.plan, "--base-ref": said.base_ref, "--workers": said.workers}
+    beside = [flag for flag, value in given.items() if value is not None]
+    for flag in beside + ["--dry-run"] * said.dry_run:
+        raise UsageError(
+            f"launch --only does not take {flag}: the run keeps the plan and base that it was "
+            "sealed with",
+            hint="leave it out; another plan or base is another run",
+        )
+    ground, workers = call.ground(), names(said.only, "--only")
+    if said.run_id is None:
+        _tell_notes(call, (f"the newest run is {run_meant(ground, None)}",))
+    launched = oneshot.launch_only(ground, said.run_id, workers, said.reason, teller(call))
+    _tell_notes(call, launched.notes)
+    return _launched(call, launched, launched.notes)
 
 
 def run_collect(call: Call) -> int:
@@ -119,7 +157,7 @@ def _request(arguments: argparse.Namespace) -> "Request":
     from tools.codex.factory.pipelines.prepare import Request
 
     return Request(
-        base_ref=arguments.base_ref,
+        base_ref=arguments.base_ref if arguments.base_ref is not None else "HEAD",
         plan_file=arguments.plan,
         run_id=arguments.run_id,
         workers=names(arguments.workers),
@@ -150,6 +188,10 @@ def _launched(call: Call, launched: "Launched", notes: tuple[str, ...]) -> int:
         call.screen.say(f"{worker} waits for work in {shown(str(checkout))}")
     if launched.waiting:
         call.screen.say(f"then: factory collect --run-id {run.directory.run}")
+    elif launched.left:
+        names_left = ", ".join(launched.left)
+        call.screen.say(f"no bundle yet: {names_left}")
+        call.screen.say(f"then: factory oneshot --run-id {run.directory.run} with the same plan")
     else:
         call.screen.say(f"then: factory integrate --run-id {run.directory.run}")
     call.screen.say(f"{status}  {run.directory.run}")
@@ -207,7 +249,7 @@ LAUNCH = CliCommand(
     name="launch",
     help="begin a run and seal a bundle for each worker",
     example="factory launch --plan factory.plan.toml --run-id spring-cleaning",
-    add_arguments=_add_launch,
+    add_arguments=_add_launch_alone,
     run=run_launch,
 )
 COLLECT = CliCommand(

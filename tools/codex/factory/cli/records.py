@@ -11,7 +11,7 @@ def run_print_report(call: Call) -> int:
     from tools.codex.factory.domain.path import quoted
     from tools.codex.factory.pipelines.record import (
         integrator_status,
-        is_outdated,
+        outdated_by,
         recorded_run,
         report_file,
         report_text,
@@ -20,10 +20,11 @@ def run_print_report(call: Call) -> int:
     ground = call.ground()
     run = recorded_run(ground, call.arguments.run_id)
     status, text = integrator_status(run.directory), report_text(run.directory)
-    if is_outdated(run, status):
+    changed = outdated_by(run, status)
+    if changed:
         name = run.directory.run
         call.screen.progress(
-            f"note: the plan was amended after this report: `factory integrate --run-id {name}`"
+            f"note: {changed} after this report: `factory integrate --run-id {name}`"
         )
     call.screen.say(text.removesuffix("\n"))
     answer = run_answer("print-report", status, quoted(str(report_file(ground, status.run_id))))

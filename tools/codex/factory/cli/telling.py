@@ -25,6 +25,7 @@ _STAGE_EVENTS = {
     "CHECK_STARTED": "check {check} runs on {on}",
     "CHECKED": "check {check}: {result}",
     "RUN_AMENDED": "the plan is amended, revision {revision}: {reason}",
+    "RUN_REOPENED": "{of}: a new attempt is wanted {because}",
     "PUBLISHED": "published as branch {branch}",
     "RUN_PRUNED": "the run's folder is removed",
 }
@@ -72,6 +73,7 @@ def told(event: "Event | LedgerLine") -> str | None:
     said["how"] = _HOW.get(str(said["how"]), str(said["how"]))
     for name, noun in (("paths", "path"), ("workers", "bundle")):
         said[name] = f"{said[name]} {noun}{'' if said[name] == 1 else 's'}"
+    said["because"] = f"({said['reason']})" if said.get("reason") else ""
     said["result"] = str(said["result"]).replace("_", " ")
     return shown(words.format_map(said)).rstrip()
 

@@ -14,6 +14,7 @@ class Meaning:
     remedy: str
 
 
+_AGAIN = "`factory launch --only W` makes a new attempt"
 _WITHOUT = "or leave the worker out with `factory amend --drop W`"
 
 BUNDLE_MEANING: Mapping[Code, Meaning] = {
@@ -69,8 +70,7 @@ BUNDLE_MEANING: Mapping[Code, Meaning] = {
     ),
     Code.NO_CHANGE: Meaning(
         "The worker changed nothing.",
-        "Nothing, if that is right; else read its SUMMARY.md and LOGS, and run it again in a new "
-        "run.",
+        f"Nothing, if that is right; else read its SUMMARY.md and LOGS; {_AGAIN}.",
     ),
     Code.PATCH_GRAMMAR: Meaning(
         "DIFF.patch is not what `git diff --binary --full-index` writes, or names a path that "
@@ -114,39 +114,41 @@ BUNDLE_MEANING: Mapping[Code, Meaning] = {
     Code.WORKER_EXIT_CODE: Meaning(
         "The command of the worker exited with another code than 0; what it did until then is in "
         "its bundle.",
-        f"Read its LOGS, mend the command and start a new run (`retries` tries again), {_WITHOUT}.",
+        f"Read its LOGS and mend what it needs: {_AGAIN}; a changed plan needs a new run "
+        f"(`retries` tries again by itself), {_WITHOUT}.",
     ),
     Code.WORKER_SIGNALLED: Meaning(
         "A signal ended the command of the worker; what it did until then is in its bundle.",
-        f"Read its LOGS, and start a new run (`retries` tries again), {_WITHOUT}.",
+        f"Read its LOGS: {_AGAIN} (`retries` in a plan does so by itself), {_WITHOUT}.",
     ),
     Code.WORKER_TIMED_OUT: Meaning(
         "The command ran longer than its `timeout` and was ended; what it did until then is in its "
         "bundle.",
-        f"Raise `timeout` in the plan or give the worker less to do, in a new run, {_WITHOUT}.",
+        f"{_AGAIN}, which helps where it was the host that was slow; else raise `timeout` in the "
+        f"plan, in a new run, {_WITHOUT}.",
     ),
     Code.WORKER_IDLE: Meaning(
         "The command said nothing for longer than its `idle_timeout` and was ended; what it did "
         "until then is in its bundle.",
-        f"Raise `idle_timeout` in the plan, in a new run, {_WITHOUT}.",
+        f"{_AGAIN}; a higher `idle_timeout` in the plan needs a new run, {_WITHOUT}.",
     ),
     Code.WORKER_STOPPED: Meaning(
         "The command was stopped together with the factory, twice.",
-        f"Start a new run, {_WITHOUT}.",
+        f"{_AGAIN}, {_WITHOUT}.",
     ),
     Code.WORKER_LOST: Meaning(
         "The supervisor of the worker was killed, so how the command ended is not known.",
-        f"Look into its LOGS for what killed it, and start a new run, {_WITHOUT}.",
+        f"Look into its LOGS for what killed it: {_AGAIN}, {_WITHOUT}.",
     ),
     Code.WORKER_NOT_STARTED: Meaning(
         "The program of the worker is not there or cannot be started, or its checkout could not "
         "be made.",
-        f"Install the program, let `setup` bring it or name it by a path, and start a new run, "
-        f"{_WITHOUT}.",
+        f"Install the program: {_AGAIN}; a changed plan needs a new run, {_WITHOUT}.",
     ),
     Code.WORKER_SETUP_FAILED: Meaning(
         "A `setup` command did not exit 0, so the worker was not started.",
-        f"Read the LOGS of the worker, mend `setup` and start a new run, {_WITHOUT}.",
+        f"Read the LOGS of the worker and bring what `setup` needs: {_AGAIN}; a changed plan needs "
+        f"a new run, {_WITHOUT}.",
     ),
     Code.WORKER_SETUP_DIRTY: Meaning(
         "`setup` changed a path that is not ignored, so the worker was not started.",
@@ -156,7 +158,7 @@ BUNDLE_MEANING: Mapping[Code, Meaning] = {
     Code.WORKER_PROCESSES_LEFT: Meaning(
         "Processes that the command started are still there: they belong to another user, or "
         "sleep in the kernel.",
-        f"Find and end them, and start a new run, {_WITHOUT}.",
+        f"Find and end them: {_AGAIN}, {_WITHOUT}.",
     ),
     Code.WORKER_LOG_TRUNCATED: Meaning(
         "The command said more than work.log_bytes; the log keeps its begin and its end.",

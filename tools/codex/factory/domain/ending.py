@@ -5,7 +5,7 @@ from collections.abc import Collection
 from tools.codex.factory.domain.artifact import Ending, FindingRecord, finding_of
 from tools.codex.factory.domain.bundle import Bundle
 from tools.codex.factory.domain.finding import Code, Finding, blocking
-from tools.codex.factory.domain.lever import dropping
+from tools.codex.factory.domain.lever import dropping, retrying
 
 _ABOUT_A_PATH = ("capture.", "scope.")
 _WELL = ("adopted", "collected")
@@ -23,9 +23,10 @@ _MESSAGES = {
     "lost": "how it ended is not known: its supervisor was killed",
 }
 _HINTS = {
+    "lost": "its LOGS may say what killed it",
     "signalled": "its LOGS may say why; what it had done until then is in its DIFF.patch",
-    "timed_out": "raise `timeout` in the plan, or give it less to do; its DIFF.patch has its work",
-    "idle": "raise `idle_timeout` in the plan; what it had done until then is in its DIFF.patch",
+    "timed_out": "its DIFF.patch has its work; a longer `timeout` in the plan is another run",
+    "idle": "its DIFF.patch has its work; a longer `idle_timeout` in the plan is another run",
     "exited": "its LOGS may say why; what it had done until then is in its DIFF.patch",
 }
 
@@ -48,7 +49,7 @@ def ending_findings(
     is about a path in `dropped` no longer counts.
     """
     said = bundle.status
-    found = _of_ending(bundle.worker, said.ended)
+    found = _of_ending(bundle.worker, said.ended, made_elsewhere=made_elsewhere)
     kept = [one for one in said.findings if path_of(one, bundle.worker) not in dropped]
     if not made_elsewhere:
         found += [finding_of(one) for one in kept]
@@ -68,9 +69,12 @@ def _is_well(ended: Ending) -> bool:
     )
 
 
-def _of_ending(worker: str, ended: Ending) -> list[Finding]:
+def _of_ending(worker: str, ended: Ending, *, made_elsewhere: bool) -> list[Finding]:
     how, subject = ended.how, f"{worker}: STATUS.json"
-    hint = f"{_HINTS.get(how, 'run it again')}; {dropping(worker)} leaves its work out"
+    levers = f"{retrying(worker)} makes a new attempt; {dropping(worker)} leaves its work out"
+    if made_elsewhere:
+        levers = f"{dropping(worker)} leaves its work out"
+    hint = f"{_HINTS.get(how, 'its LOGS may say why')}; {levers}"
     if how == "exited" and ended.exit_code != 0:
         message = f"the command exited {ended.exit_code}"
         return [blocking(Code.WORKER_EXIT_CODE, subject, message, hint)]

@@ -45,6 +45,7 @@ class EventType(StrEnum):
     REPORT_WRITTEN = "REPORT_WRITTEN"
     RUN_END = "RUN_END"
     RUN_AMENDED = "RUN_AMENDED"
+    RUN_REOPENED = "RUN_REOPENED"
     PUBLISHED = "PUBLISHED"
     RUN_PRUNED = "RUN_PRUNED"
     LEDGER_REPAIRED = "LEDGER_REPAIRED"
@@ -105,6 +106,8 @@ class RunView:
     """Whose work is wholly in one of them."""
     amended: Mapping[str, str]
     """Digests of the plan's later revisions and their scope locks."""
+    earlier: Mapping[str, str]
+    """Digests of what marks each sealed bundle that gave way to a new attempt, by file."""
     end: tuple[str, int | None] | None
     """Status and exit code of the last integration; an amendment leaves it as it is."""
 
@@ -197,6 +200,7 @@ class _Sum:
         self._published: dict[str, str] = {}
         self._workers: frozenset[str] = frozenset()
         self._amended: dict[str, str] = {}
+        self._earlier: dict[str, str] = {}
         self._end: tuple[str, int | None] | None = None
 
     def view(self) -> RunView:
@@ -214,6 +218,7 @@ class _Sum:
             published=self._published,
             published_workers=self._workers,
             amended=self._amended,
+            earlier=self._earlier,
             end=self._end,
         )
 
@@ -236,6 +241,15 @@ class _Sum:
                 # What it came to before no longer stands, and a person is to go on.
                 self._amended.update(line.hashes)
                 self._status, self._ended = "WAITING", line.rc
+            case EventType.RUN_REOPENED:
+                # The bundles that it came to its end with are those of earlier attempts now.
+                for worker in line.details.get("of", "").split(","):
+                    self._seals.pop(worker, None)
+                self._status, self._ended = "PENDING", None
+            case EventType.ATTEMPT_KEPT if "SEAL.json" in line.hashes:
+                folder = f"{line.actor}/attempts/{line.details.get('attempt', '')}"
+                for name, digest in line.hashes.items():
+                    self._earlier[f"{folder}/{name}"] = digest
             case EventType.BUNDLE_SEALED:
                 self._seals[line.actor] = line.hashes.get("seal", "")
             case EventType.LAUNCH_END if line.details.get("status") == "WAITING":

@@ -1,4 +1,4 @@
-"""The command line that mends what blocks a run: `amend`, for one worker and one path."""
+"""The command line that mends what blocks a run: `amend` or `launch --only`, for one worker."""
 
 import shlex
 
@@ -29,6 +29,11 @@ def dropping(worker: str, path: str | None = None) -> str:
     if path is None:
         return _amend("--drop", worker)
     return _amend("--drop-path", f"{worker}:{quoted(path)}")
+
+
+def retrying(worker: str) -> str:
+    """Return how a worker makes a new attempt in the run that it is in."""
+    return f"`factory launch --only {shlex.quote(worker)}`"
 
 
 def either(*levers: tuple[str, str]) -> str:

@@ -14,6 +14,7 @@ from tools.codex.factory.domain.work_progress import (
     WorkerState,
     check_after,
     judged,
+    reopened,
     unjudged,
     worker_after,
 )
@@ -162,6 +163,11 @@ def _staged(progress: Progress, line: LedgerLine, at: datetime | None) -> Progre
             workers = tuple(unjudged(worker) for worker in progress.workers)
             again = replace(_unreached(progress), findings=None, workers=workers)
             return replace(again, stage=Stage.LAUNCH, rests=_AFTER_AMEND)
+        case EventType.RUN_REOPENED:
+            of = line.details.get("of", "").split(",")
+            workers = tuple(reopened(w) if w.id in of else unjudged(w) for w in progress.workers)
+            again = replace(_unreached(progress), findings=None, workers=workers)
+            return replace(again, stage=Stage.LAUNCH, rests=())
         case EventType.PUBLISHED | EventType.RUN_PRUNED:
             return replace(progress, news=(*progress.news, line)[-_MOST_NEWS:])
         case _:

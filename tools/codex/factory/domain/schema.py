@@ -36,6 +36,7 @@ from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
 from tools.codex.factory.domain.fitness import DoctorAnswer
 from tools.codex.factory.domain.plan import Plan, PlanFile
+from tools.codex.factory.domain.reopening import Reopening
 
 MODELS: dict[str, type[Artifact]] = {
     "answer": Answer,
@@ -63,6 +64,7 @@ MODELS: dict[str, type[Artifact]] = {
     "overlap": OverlapDocument,
     "plan": Plan,
     "plan_file": PlanFile,
+    "reopened": Reopening,
     "run_manifest": Manifest,
     "scope_lock": ScopeLock,
     "seal": Seal,

@@ -126,6 +126,11 @@ def unjudged(worker: WorkerProgress) -> WorkerProgress:
     return replace(worker, state=_well(worker, WorkerState.SEALED), outside=None, findings=None)
 
 
+def reopened(worker: WorkerProgress) -> WorkerProgress:
+    """Return the worker as one that is to make a new attempt: nothing of the old one counts."""
+    return WorkerProgress(id=worker.id, state=WorkerState.AGAIN, attempt=worker.attempt)
+
+
 def check_after(check: CheckProgress, line: LedgerLine, at: datetime | None) -> CheckProgress:
     """Return the check after a line about it."""
     match line.event_type:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import Digest
+from tools.codex.factory.domain.lever import retrying
 from tools.codex.factory.domain.order import CLEAR, Outcome, WorkOrder
 from tools.codex.factory.errors import StorageError, UnfitHost
 from tools.codex.factory.process.attended import Attended
@@ -263,7 +264,7 @@ def _lost(order: WorkOrder) -> Outcome:
         Code.WORKER_LOST,
         f"{order.name}: supervisor",
         "its supervisor ended without an answer",
-        "its LOGS may say why; run it again",
+        f"its LOGS may say why; {retrying(order.name)} makes a new attempt",
     )
     return Outcome(
         how="lost",

@@ -24,6 +24,8 @@ from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import Base
 from tools.codex.factory.stages.adopt import sealed_event
 from tools.codex.factory.stages.amend import amended_event, revision_files
+from tools.codex.factory.stages.reopen import wanted
+from tools.codex.factory.storage.earlier import reopened
 from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.lock import LOCK
 from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory
@@ -90,10 +92,12 @@ def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Even
             yield amended_event(plan, run.directory.run, files)
     else:
         yield run_event(run, EventType.RUN_CONTINUED, workers=workers)
+    yield from wanted(run.directory, view)
     seals = view.seals if view is not None else {}
+    again = reopened(run.directory)
     for entry in run.plan.workers:
         worker = WorkerId(entry.id)
-        if worker not in seals and is_sealed(run.directory, worker):
+        if worker not in {*seals, *again} and is_sealed(run.directory, worker):
             yield sealed_event(run.directory, worker)
 
 

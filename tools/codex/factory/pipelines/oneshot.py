@@ -11,7 +11,9 @@ from tools.codex.factory.domain.identity import ObjectId, WorkerId
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import WORKED
 from tools.codex.factory.domain.verdict import Judgement
+from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import RunUnavailable, UsageError
+from tools.codex.factory.pipelines.again import ask_again, keep_tasks, refuse_again, work_sources
 from tools.codex.factory.pipelines.begin import begun, claimed, reconciled, run_event
 from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.integrator import integrated
@@ -22,6 +24,7 @@ from tools.codex.factory.pipelines.record import (
     RecordedRun,
     recorded_run,
     refuse_cut_ledger,
+    standing_run,
     view_of,
 )
 from tools.codex.factory.pipelines.session import Session
@@ -30,23 +33,31 @@ from tools.codex.factory.repository.discovery import Base
 from tools.codex.factory.repository.objects import Objects, objects_of
 from tools.codex.factory.repository.quarantine import open_store
 from tools.codex.factory.stages.adopt import adopt
-from tools.codex.factory.stages.gather import Source, WorkSource
+from tools.codex.factory.stages.gather import Source
 from tools.codex.factory.stages.launch import launch as launch_stage
 from tools.codex.factory.stages.order import Launch
+from tools.codex.factory.stages.reopen import set_all_aside
 from tools.codex.factory.stages.validate import validate
+from tools.codex.factory.storage.earlier import close, reopened
 from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.wiring import clock, stamp
 
 Tell = Callable[[Event], None]
+_DIED = "the command that sealed it died; ask again for another"
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A run whose workers were run, and who still waits for a person or tool, in which checkout."""
+    """A run whose workers were run, and who still waits for a person or tool, in which checkout.
+
+    `left` are those that were not asked for and have no bundle yet.
+    """
 
     run: RecordedRun
     waiting: Mapping[WorkerId, Path]
+    left: tuple[WorkerId, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def launch(ground: Session, request: Request, prepared: Prepared, tell: Tell) -> Launched:
@@ -54,6 +65,29 @@ def launch(ground: Session, request: Request, prepared: Prepared, tell: Tell) ->
     directory = claimed(ground, request, prepared.base)
     with locked(directory):
         return _launched(ground, request, prepared, directory, tell)
+
+
+def launch_only(
+    ground: Session, name: str | None, workers: tuple[str, ...], reason: str | None, tell: Tell
+) -> Launched:
+    """Make a new attempt of each of `workers` in a run that exists, and run nobody else."""
+    found = recorded_run(ground, name)
+    refuse_again(found.plan, workers)
+    named = found.directory
+    with locked(named):
+        run = standing_run(ground, named.run)
+        asked = ask_again(ground, run, workers, reason)
+        again = reopened(named)
+        sealed = [worker for worker in asked if is_sealed(named, worker) and worker not in again]
+        notes = tuple(f"{worker} made it before: {_DIED}" for worker in sealed)
+        with ending(ground, run, tell) as record:
+            for event in reconciled(ground, run, new=False):
+                record(event)
+            sources, base = work_sources(run), _base(run)
+            waiting = _worked(ground, run, sources, base, record, collecting=(), only=asked)
+        unsealed = [WorkerId(entry.id) for entry in run.plan.workers]
+        left = tuple(w for w in unsealed if w not in waiting and not is_sealed(named, w))
+        return Launched(run, waiting, left, notes)
 
 
 def collect(
@@ -74,15 +108,7 @@ def collect(
     with locked(run.directory):
         refuse_cut_ledger(ground, run)
         _refuse_unlaunched(ground, run, but=("external",))
-        sources = {
-            WorkerId(entry.id): WorkSource((entry.task or "").encode())
-            for entry in run.plan.workers
-        }
-        base = Base(
-            run.manifest.base_ref,
-            ObjectId(run.manifest.base_commit),
-            ObjectId(run.manifest.base_tree),
-        )
+        sources, base = work_sources(run), _base(run)
         with ending(ground, run, tell) as record:
             for event in reconciled(ground, run, new=False):
                 record(event)
@@ -138,6 +164,7 @@ def _launched(
     ground: Session, request: Request, prepared: Prepared, directory: RunDirectory, tell: Tell
 ) -> Launched:
     run, new = begun(ground, request, prepared, directory)
+    keep_tasks(directory, run.plan, prepared.sources)
     with ending(ground, run, tell) as record:
         for event in reconciled(ground, run, new=new):
             record(event)
@@ -153,9 +180,14 @@ def _worked(
     record: Tell,
     *,
     collecting: Collection[WorkerId],
+    only: Collection[WorkerId] | None = None,
 ) -> dict[WorkerId, Path]:
-    """Seal a bundle for each worker: adopt what was made elsewhere, run the rest."""
+    """Seal a bundle for each worker: adopt what was made elsewhere, run the rest.
+
+    Bundles that give way to new attempts are set aside first, whoever asked for that.
+    """
     waiting: dict[WorkerId, Path] = {}
+    set_all_aside(run.directory, [entry.id for entry in run.plan.workers], record)
     with _objects(ground, run) as objects:
         adopt(
             run.directory,
@@ -182,13 +214,22 @@ def _worked(
                     stamp=stamp,
                     record=record,
                 )
-                waiting = launch_stage(about, collecting=collecting)
+                waiting = launch_stage(about, collecting=collecting, only=only)
     end = run_event(run, EventType.LAUNCH_END, workers=len(run.plan.workers))
     if waiting:
         names = ", ".join(waiting)
         end = replace(end, rc=4, details={**end.details, "status": "WAITING", "for": names})
-    record(end)
+    workers = [WorkerId(entry.id) for entry in run.plan.workers]
+    if all(worker in waiting or is_sealed(run.directory, worker) for worker in workers):
+        record(end)
+    close(run.directory)
     return waiting
+
+
+def _base(run: RecordedRun) -> Base:
+    """Return the base that the run began with."""
+    said = run.manifest
+    return Base(said.base_ref, ObjectId(said.base_commit), ObjectId(said.base_tree))
 
 
 def _judged(ground: Session, run: RecordedRun, record: Tell) -> Judgement:
@@ -202,18 +243,25 @@ def _refuse_unlaunched(ground: Session, run: RecordedRun, *, but: tuple[str, ...
     Workers whose source is one of `but` may be open still.
     """
     workers = [WorkerId(entry.id) for entry in run.plan.workers if entry.source not in but]
-    unsealed = [worker for worker in workers if not is_sealed(run.directory, worker)]
+    again = reopened(run.directory)
+    unsealed = [w for w in workers if w in again or not is_sealed(run.directory, w)]
     if not unsealed:
         return
     view = view_of(ground, run.directory.run)
-    missing = [worker for worker in unsealed if view is None or worker not in view.seals]
+    missing = [w for w in unsealed if w in again or view is None or w not in view.seals]
     if missing:
         name = run.directory.run
         external = {entry.id for entry in run.plan.workers if entry.external}
+        wanted = [w for w in missing if w in again and w not in external]
         if external.issuperset(missing):
             raise RunUnavailable(
                 f"run {name!r} waits for {', '.join(missing[:5])}",
                 hint=f"`factory collect --run-id {name}` takes in what they left",
+            )
+        if wanted:
+            raise RunUnavailable(
+                f"run {name!r} is to have a new attempt of {few(wanted)}, and has none yet",
+                hint=f"`factory launch --only {','.join(wanted)} --run-id {name}` makes it",
             )
         raise RunUnavailable(
             f"run {name!r} was not launched to its end: no bundle of {', '.join(missing[:5])}",
@@ -224,6 +272,7 @@ def _refuse_unlaunched(ground: Session, run: RecordedRun, *, but: tuple[str, ...
 def _integrated(
     ground: Session, run: RecordedRun, tell: Tell, *, salvaging: bool
 ) -> IntegratorStatus:
+    close(run.directory)
     with ending(ground, run, tell) as record:
         record(run_event(run, EventType.INTEGRATE_START, workers=len(run.plan.workers)))
 

@@ -23,6 +23,7 @@ from tools.codex.factory.pipelines.holdings import held
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     integrator_status,
+    launched_again,
     recorded_run,
     report_file,
     view_of,
@@ -82,6 +83,9 @@ def of_commit(ground: Session, ref: str) -> Provenance:
 def _of(ground: Session, run: RecordedRun, commit: _Commit | None) -> Provenance:
     name = run.directory.run
     status = _status(ground, run, commit)
+    if commit is None and status is not None and launched_again(run, status):
+        # What it came to, it came to with another bundle.
+        status = None
     seals = {entry.id: _digest(run, seal_name(WorkerId(entry.id))) for entry in run.plan.workers}
     return Provenance(
         run_id=name,

@@ -24,7 +24,7 @@ from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     integrator_status,
-    is_outdated,
+    outdated_by,
     recorded_run,
     standing_run,
     view_of,
@@ -164,10 +164,11 @@ def _proven(ground: Session, run: RecordedRun, *, accept_partial: bool) -> Integ
     """Return the run's STATUS.json; raise PublishRefused unless all that it says still stands."""
     name = run.directory.run
     status = integrator_status(run.directory)
-    if is_outdated(run, status):
+    changed = outdated_by(run, status)
+    if changed:
         raise PublishRefused(
-            f"run {name!r} was amended since it was integrated",
-            hint=f"`factory integrate --run-id {name}` judges it under the amended plan",
+            f"run {name!r} is not published: {changed} since it was integrated",
+            hint=f"`factory integrate --run-id {name}` judges it anew",
         )
     for objection, hint in objections(status, run.plan, accept_partial=accept_partial):
         raise PublishRefused(f"run {name!r} is not published: {objection}", hint=hint)

@@ -11,9 +11,10 @@ from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import Model, NotStrictJson, parse, what_is_wrong
 from tools.codex.factory.domain.event import PRUNED, EventType, LedgerLine, RunView, replay
 from tools.codex.factory.domain.evidence import IntegratorStatus, LedgerHead
-from tools.codex.factory.domain.identity import INTEGRATOR, RunId, digest_of, run_id
+from tools.codex.factory.domain.identity import INTEGRATOR, RunId, WorkerId, digest_of, run_id
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import Plan
+from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import (
     ConfigurationError,
     FactoryError,
@@ -23,12 +24,14 @@ from tools.codex.factory.errors import (
     UsageError,
 )
 from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.storage.earlier import earlier_seals, reopened
 from tools.codex.factory.storage.ledger import LEDGER
 from tools.codex.factory.storage.run_directory import (
     MANIFEST,
     PLAN,
     RunDirectory,
     plan_name,
+    seal_name,
     worker_artifact,
 )
 from tools.codex.factory.storage.runs_root import runs_in
@@ -201,9 +204,27 @@ def integrator_status(directory: RunDirectory, copy: str | None = None) -> Integ
     return _parsed(IntegratorStatus, content, directory, name)
 
 
-def is_outdated(run: RecordedRun, status: IntegratorStatus) -> bool:
-    """Return whether the plan was amended after this STATUS.json; a FAIL names no plan."""
-    return status.status != "FAIL" and plan_name(run.plan.revision) not in status.inputs
+def outdated_by(run: RecordedRun, status: IntegratorStatus) -> str:
+    """Return what was done to the run after this STATUS.json, or nothing; a FAIL names no plan."""
+    if status.status == "FAIL":
+        return ""
+    if plan_name(run.plan.revision) not in status.inputs:
+        return "the plan was amended"
+    again = launched_again(run, status)
+    return f"a new attempt of {few(again)} was wanted" if again else ""
+
+
+def launched_again(run: RecordedRun, status: IntegratorStatus) -> list[str]:
+    """Return the workers whose bundle, as this STATUS.json knows it, gave way to a new attempt."""
+    wanted = reopened(run.directory)
+    found = []
+    for entry in run.plan.workers:
+        worker = WorkerId(entry.id)
+        given = status.inputs.get(seal_name(worker))
+        earlier = {digest_of(seal) for seal in earlier_seals(run.directory, worker).values()}
+        if worker in wanted or given in earlier:
+            found.append(entry.id)
+    return found
 
 
 def report_text(directory: RunDirectory) -> str:

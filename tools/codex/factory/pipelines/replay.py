@@ -12,6 +12,7 @@ from tools.codex.factory.pipelines.chain import chain_of
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     integrator_status,
+    launched_again,
     recorded_as,
     run_named,
 )
@@ -115,7 +116,7 @@ def _checked(ground: Session, run: RecordedRun, recorded: Recorded | None) -> li
 def _rebuilt(ground: Session, run: RecordedRun) -> list[Disagreement] | None:
     """Return what a second derivation disagrees with; None where the run reached no verdict."""
     status = integrator_status(run.directory)
-    if status.status == "FAIL":
+    if status.status == "FAIL" or launched_again(run, status):
         return None
     with tempfile.TemporaryDirectory(prefix="factory-rebuild-") as folder:
         store = Path(folder) / "objects.git"

@@ -23,6 +23,11 @@ def next_steps(status: IntegratorStatus) -> list[str]:
             "After an amendment: `factory bundle-validate`, then `factory integrate`; where this "
             "is not the newest run, each with its `--run-id`."
         )
+    if any("factory launch --only" in step for step in steps):
+        steps.append(
+            "After a new attempt: `factory integrate`; where this is not the newest run, each with "
+            "its `--run-id`."
+        )
     if status.partial:
         steps.append(
             "Z_integrator/DIFF.patch holds what fits together, proven; `factory publish "

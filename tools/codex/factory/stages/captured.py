@@ -6,6 +6,7 @@ from datetime import timedelta
 from tools.codex.factory.domain.artifact import Ending
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.lever import retrying
 from tools.codex.factory.domain.order import Outcome, ended_how
 from tools.codex.factory.domain.plan import WorkerEntry
 from tools.codex.factory.domain.tree import around, spliced
@@ -74,16 +75,17 @@ def _reason(error: Exception) -> str:
 def _step_findings(entry: WorkerEntry, outcome: Outcome) -> list[Finding]:
     """Return why the worker was not started, where a step says so."""
     found = []
+    again = f"{retrying(entry.id)} makes a new attempt"
     for step in outcome.steps:
         if step.kind == "setup" and not step.is_good and step.how != "stopped":
             how = step.reason or ended_how(step.how, step.exit_code, step.signal)
             message = f"{step.name} {how}; the worker was not started"
-            hint = f"look into {entry.id}/LOGS in the run folder"
+            hint = f"look into {entry.id}/LOGS in the run folder, bring what it lacks; then {again}"
             found.append(
                 blocking(Code.WORKER_SETUP_FAILED, f"{entry.id}: {step.name}", message, hint)
             )
         elif step.how == "not_started":
-            hint = "install it, or name it by a path; setup can bring it"
+            hint = f"install it, or let setup bring it; then {again}"
             found.append(
                 blocking(Code.WORKER_NOT_STARTED, f"{entry.id}: {step.name}", step.reason, hint)
             )

@@ -19,6 +19,7 @@ from tools.codex.factory.stages.captured import attempt_files
 from tools.codex.factory.stages.gather import WorkSource
 from tools.codex.factory.stages.order import Launch, worker_order
 from tools.codex.factory.storage.attempt import Attempt, attempts_in
+from tools.codex.factory.storage.earlier import earlier_seals
 from tools.codex.factory.storage.intake import ATTEMPTS, is_sealed, seal
 from tools.codex.factory.storage.run_directory import worker_artifact
 
@@ -27,11 +28,13 @@ _MOST_DISTURBED = 1
 """How often a worker is begun again because its supervisor was: it may be the worker's doing."""
 
 
-def launch(about: Launch, *, collecting: Collection[WorkerId]) -> dict[WorkerId, Path]:
+def launch(
+    about: Launch, *, collecting: Collection[WorkerId], only: Collection[WorkerId] | None = None
+) -> dict[WorkerId, Path]:
     """Run every worker that has no sealed bundle yet, and seal what each came to.
 
     Returns who still waits for a person or a tool outside, and in which checkout; what those in
-    `collecting` left is taken.
+    `collecting` left is taken. Of those that are not in `only`, nobody is run.
     """
     waiting: dict[WorkerId, Path] = {}
     for entry in about.plan.workers:
@@ -40,8 +43,10 @@ def launch(about: Launch, *, collecting: Collection[WorkerId]) -> dict[WorkerId,
             continue
         if is_sealed(about.run, worker):
             _clear_all(about, worker)
-        else:
+        elif only is None or worker in only:
             _resume(about, entry, waiting, is_collected=worker in collecting)
+        else:
+            waiting |= _left_waiting(about, worker)
     entries = {entry.id: entry for entry in about.plan.workers}
     for said in about.site.place.news():
         entry, folder = entries[said.order.name], Path(said.order.folder)
@@ -90,6 +95,15 @@ def _resume(
         if outcome is not None:
             about.known[WorkerId(entry.id)] = outcome
         _capture(about, entry, attempt, is_lost=outcome is None)
+
+
+def _left_waiting(about: Launch, worker: WorkerId) -> dict[WorkerId, Path]:
+    """Return the checkout in which a person or tool works for a worker that is left alone."""
+    attempts = attempts_in(about.site.folder / worker)
+    attempt = attempts[max(attempts)] if attempts else None
+    outcome = attempt.outcome() if attempt is not None else None
+    is_so = attempt is not None and outcome is not None and outcome.waits
+    return {worker: attempt.checkout} if attempt is not None and is_so else {}
 
 
 def _is_empty(attempt: Attempt, outcome: Outcome) -> bool:
@@ -182,10 +196,16 @@ def _keep(about: Launch, worker: WorkerId, number: int, files: dict[str, bytes])
 
 
 def _failures(about: Launch, entry: WorkerEntry) -> int:
-    """Return how many kept attempts failed of themselves: retries are for those."""
+    """Return how many kept attempts failed of themselves: retries are for those.
+
+    A new attempt that the operator wanted has its own.
+    """
+    worker = WorkerId(entry.id)
+    sealed_before = max(earlier_seals(about.run, worker), default=0)
     ended = [
-        parse(WorkerStatus, about.run.read(worker_artifact(WorkerId(entry.id), name))).ended.how
+        parse(WorkerStatus, about.run.read(worker_artifact(worker, name))).ended.how
         for name in _markers(about, entry)
+        if int(name.split("/")[1]) > sealed_before
     ]
     return sum(how not in ("stopped", "lost") for how in ended)
 

@@ -13,6 +13,12 @@ from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.errors import FactoryError, StorageError
+from tools.codex.factory.storage.earlier import (
+    SEALED,
+    earlier_name,
+    earlier_seals,
+    unlike_their_seals,
+)
 from tools.codex.factory.storage.intake import sealed
 from tools.codex.factory.storage.ledger import LEDGER
 from tools.codex.factory.storage.run_directory import RunDirectory, seal_name, worker_artifact
@@ -43,11 +49,13 @@ def disagreements(
     for entry in plan.workers:
         found += _worker(run, WorkerId(entry.id), plan, view)
     if view is not None:
-        recorded_files = {**view.begun, **view.amended}
+        recorded_files = {**view.begun, **view.amended, **view.earlier}
         found += changed_since(run, recorded_files, "it is not what the ledger recorded")
     if status is not None:
         found += _integrator(run, status, view)
-        found += changed_since(run, status.inputs, "it is not what the integrator was given")
+        found += changed_since(
+            run, _inputs(run, plan, status), "it is not what the integrator was given"
+        )
         if recorded is not None:
             found += _ledger(status, recorded)
     return sorted(set(found))
@@ -58,6 +66,19 @@ def changed_since(run: RunDirectory, digests: Mapping[str, str], why: str) -> li
     return [
         Disagreement(name, why) for name, digest in digests.items() if _digest(run, name) != digest
     ]
+
+
+def _inputs(run: RunDirectory, plan: Plan, status: IntegratorStatus) -> dict[str, str]:
+    """Return what the integrator was given, by where it lies: a seal may have given way since."""
+    found = dict(status.inputs)
+    for worker in (WorkerId(entry.id) for entry in plan.workers):
+        given = found.get(seal_name(worker))
+        for number, seal in earlier_seals(run, worker).items():
+            if given is not None and digest_of(seal) == given:
+                del found[seal_name(worker)]
+                found[f"{earlier_name(worker, number)}/{SEALED}"] = given
+                break
+    return found
 
 
 def _ledger(status: IntegratorStatus, recorded: Recorded) -> Iterable[Disagreement]:
@@ -82,6 +103,8 @@ def _worker(
         for finding in raw.findings
         if finding.code is Code.SEAL_BROKEN
     ]
+    why = "it is not what the seal of its attempt says"
+    found += [Disagreement(name, why) for name in unlike_their_seals(run, worker)]
     recorded = view.seals.get(worker) if view is not None else None
     if recorded and run.has(seal_name(worker)) and _digest(run, seal_name(worker)) != recorded:
         found.append(Disagreement(seal_name(worker), "the ledger recorded another seal"))

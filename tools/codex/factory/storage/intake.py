@@ -79,6 +79,11 @@ def seal(
     findings: tuple[Finding, ...] = (),
 ) -> None:
     """Write a bundle and then the seal that fixes its bytes, those of earlier attempts too."""
+    for name in run.files_below(str(worker)):
+        # What has no seal was left by one that died: another attempt may have had other logs.
+        where = worker_artifact(worker, name)
+        if name not in files and not name.startswith(f"{ATTEMPTS}/") and run.has(where):
+            run.remove(where)
     run.write_all({worker_artifact(worker, name): files[name] for name in files})
     digests = {name: digest_of(content) for name, content in files.items()}
     for name in run.files_below(f"{worker}/{ATTEMPTS}"):

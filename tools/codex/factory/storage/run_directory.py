@@ -115,6 +115,19 @@ class RunDirectory:
         with suppress(FileNotFoundError), self._parent(name, make=False) as (parent, leaf):
             os.unlink(leaf, dir_fd=parent)
 
+    def move(self, old: str, new: str) -> None:
+        """Rename a file within the run, durably; a link in the way of either name is refused."""
+        with (
+            self._parent(old, make=False) as (source, leaf),
+            self._parent(new, make=True) as (target, other),
+        ):
+            self._refuse_link(source, leaf, old)
+            self._refuse_link(target, other, new)
+            with storing(new):
+                os.rename(leaf, other, src_dir_fd=source, dst_dir_fd=target)
+                sync_folder(target)
+                sync_folder(source)
+
     def set_aside(self, name: str) -> str:
         """Rename whatever stands at `name` out of the way; return its new name."""
         with self._parent(name, make=False) as (parent, leaf):
@@ -241,6 +254,11 @@ def plan_name(revision: int) -> str:
 def lock_name(revision: int, worker: str) -> str:
     """Return where the scope lock lies that an amended plan gives to a worker."""
     return f"SCOPE_LOCKS.{revision}/{worker}.json"
+
+
+def task_name(worker: WorkerId) -> str:
+    """Return where the task of a worker is kept that the plan has in a file of its own."""
+    return f"TASK.{worker}.txt"
 
 
 def published_name(commit: str, name: str) -> str:
