@@ -18,7 +18,7 @@ from tests.ledgers import (
     started,
     worked,
 )
-from tools.codex.factory.domain.event import Event, LedgerLine
+from tools.codex.factory.domain.event import Event, LedgerLine, replay
 from tools.codex.factory.domain.progress import Ending, Progress, Stage, ending, followed, moment
 from tools.codex.factory.domain.work_progress import CheckProgress, WorkerProgress, WorkerState
 
@@ -38,6 +38,7 @@ CHECKED = [
 ]
 REPORTED = [event(T.REPORT_WRITTEN, "Z_integrator", 0), event(T.RUN_END, rc=0, status="PASS")]
 WHOLE = [*LAUNCHED, *JUDGED, *MERGED, *CHECKED, *REPORTED]
+AGAIN = event(T.RUN_REOPENED, "operator", of="B_worker")
 WAITING = [
     started("A_worker"),
     event(T.CHECKOUT_MADE, "A_worker", attempt="1"),
@@ -185,6 +186,9 @@ def test_what_a_check_said_of_the_merged_tree_stays_while_it_is_tried_elsewhere(
         ([*WHOLE, MERGED[0]], False, "INTERRUPTED"),
         ([*WHOLE, event(T.RUN_AMENDED)], True, None),
         ([*WHOLE, event(T.RUN_AMENDED)], False, "WAITING"),
+        ([*WHOLE, AGAIN], True, None),
+        ([*WHOLE, AGAIN], False, "INTERRUPTED"),
+        ([*WHOLE, AGAIN, *worked("B_worker"), event(T.LAUNCH_END)], False, "WAITING"),
         ([*WHOLE, event(T.PUBLISHED)], False, "PASS"),
         ([*WHOLE, event(T.RUN_PRUNED)], False, "PASS"),
         (WAITING, True, "WAITING"),
@@ -227,6 +231,21 @@ def test_whom_a_run_waits_for_is_known_with_the_checkout() -> None:
     found = progress(*WAITING)
 
     assert [(worker.id, worker.checkout) for worker in found.waiting] == [("A_worker", "/kept/A")]
+
+
+def test_of_a_worker_that_is_to_make_a_new_attempt_nothing_counts_and_of_nobody_the_verdict() -> (
+    None
+):
+    found = progress(*WHOLE, AGAIN)
+    view = replay(lines([*WHOLE, AGAIN]))[RUN]
+
+    assert [(worker.id, worker.state) for worker in found.workers] == [
+        ("A_worker", WorkerState.SEALED),
+        ("B_worker", WorkerState.AGAIN),
+    ]
+    assert (found.verdict, found.merged, found.is_proven, found.findings) == ("", None, False, None)
+    assert (view.status, view.ended, view.end) == ("PENDING", None, ("PASS", 0))
+    assert list(view.seals) == ["A_worker"]
 
 
 def test_an_amended_plan_leaves_out_the_workers_that_it_no_longer_names() -> None:
