@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import digest, object_id, run_id, worker_id
@@ -104,7 +104,7 @@ class FilesChanged(Artifact):
     schema_version: Literal[1]
     run_id: RunIdText
     worker_id: WorkerIdText
-    changes: tuple[PathChange, ...]
+    changes: Annotated[tuple[PathChange, ...], FailFast()]
     noop: bool
     noop_reason: str | None
 
@@ -123,8 +123,8 @@ class HandoffNote(Artifact):
     run_id: RunIdText
     worker_id: WorkerIdText
     summary: str
-    declared_paths: tuple[PathText, ...]
-    scope_requests: tuple[ScopeRequest, ...]
+    declared_paths: Annotated[tuple[PathText, ...], FailFast()]
+    scope_requests: Annotated[tuple[ScopeRequest, ...], FailFast()]
     risks: tuple[str, ...]
     follow_ups: tuple[str, ...]
     no_change: str | None
@@ -147,7 +147,7 @@ class LogIndex(Artifact):
     schema_version: Literal[1]
     run_id: RunIdText
     worker_id: WorkerIdText
-    logs: tuple[LogEntry, ...]
+    logs: Annotated[tuple[LogEntry, ...], FailFast()]
 
 
 class FindingRecord(Artifact):
@@ -197,7 +197,7 @@ class WorkerStatus(Artifact):
     attempts: Annotated[int, Field(ge=1)]
     base_commit: ObjectIdText
     captured_tree: ObjectIdText | None
-    findings: tuple[FindingRecord, ...]
+    findings: Annotated[tuple[FindingRecord, ...], FailFast()]
     usage: dict[str, int]
 
 
