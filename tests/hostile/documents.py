@@ -56,7 +56,8 @@ def _flood(document: str, key: str, item: bytes, count: int) -> bytes:
 
 def _finding(severity: str = "blocks") -> Document:
     return {
-        "code": "capture.too_large", "severity": severity, "subject": "x", "message": "m", "hint": "",
+        "code": "capture.too_large", "severity": severity, "subject": "x", "message": "m",
+        "hint": "",
     }  # fmt: skip
 
 
@@ -150,7 +151,8 @@ JSON = (
           b'"attempts": true'),
     _text("a fraction for a number", "1.0 is 1 to JSON Schema", STATUS, b'"attempts": 1',
           b'"attempts": 1.0'),
-    _text("a number for a truth", "Python takes 0 for False", FILES, b'"noop": false', b'"noop": 0'),
+    _text("a number for a truth", "Python takes 0 for False", FILES, b'"noop": false',
+          b'"noop": 0'),
     _text("a text for a truth", "any text is true to some", FILES, b'"noop": false',
           b'"noop": "false"'),
     _text("a text for a number", "a lax reader converts", STATUS, DURATION, b'"duration_ms": "0"'),
@@ -165,7 +167,6 @@ JSON = (
     _text("version 2", "a contract that is not known", STATUS, VERSION, b'"schema_version": 2'),
     _text("version as a text", "almost the contract", LOCK, VERSION, b'"schema_version": "1"'),
     _text("version true", "Python takes True for 1", FILES, VERSION, b'"schema_version": true'),
-    _text("version 1.0", "1.0 is 1 to JSON Schema", NOTE, VERSION, b'"schema_version": 1.0'),
     _text("no version", "a contract that is not named", INDEX, VERSION + b",", b""),
     _text("a number below nothing", "no file has such a size", FILES, b'"size": 4', b'"size": -4'),
 )  # fmt: skip
@@ -319,6 +320,8 @@ STATUSES = (
             "bundle.tree_disagrees"),
     _status("the base's own tree", "the patch changes it", lambda d: d.update(
         captured_tree="4b825dc642cb6eb9a060e54bf8d69288fbee4904"), "bundle.tree_disagrees"),
+    _status("an exit code of 4000 digits", "no system has it", _ended("exited", 10**4000, None),
+            SCHEMA),
     _status("no attempt", "done without being tried", changed(attempts=0), SCHEMA),
     _status("a duration below nothing", "time runs forward", changed(duration_ms=-1), SCHEMA),
     _status("ended before it started", "time runs forward",
@@ -405,8 +408,6 @@ INDEXES = (
                lambda f: f.write("payload.bin", b"x"), (LOGS,)),
     BundleCase("logs", "a case twin of an artifact", "the same file where case is ignored",
                lambda f: f.write("status.json", f.read(STATUS)), (LOGS,)),
-    BundleCase("logs", "an earlier attempt made up", "lies where the factory keeps its own",
-               lambda f: f.write("attempts/7/STATUS.json", f.read(STATUS)), (LOGS,)),
     _index("other size", "the log was cut", _log(size=1)),
     _index("other digest", "the log was edited", _log(sha256="1" * 64)),
     _index("other log", "the log is another", _log(path="LOGS/other.log")),
@@ -429,6 +430,10 @@ TAKEN = (
                lambda f: f.write(STATUS, f.read(STATUS).replace(b"\n", b"\r\n ")), ()),
     BundleCase("odd", "minus nothing", "-0 is 0",
                lambda f: f.text(STATUS, DURATION, b'"duration_ms": -0'), ()),
+    BundleCase("odd", "version 1.0", "1.0 is 1 to JSON Schema",
+               lambda f: f.text(NOTE, VERSION, b'"schema_version": 1.0'), ()),
+    BundleCase("odd", "an earlier attempt", "kept and sealed beside, and never merged",
+               lambda f: f.write("attempts/7/STATUS.json", f.read(STATUS)), ()),
     BundleCase("odd", "escaped letters", "the same text in other bytes",
                lambda f: f.text(STATUS, b'"PASS"', b'"\\u0050ASS"'), ()),
     _said("odd", "ten thousand requests", "asked for, and not needed", NOTE,

@@ -23,7 +23,7 @@ from tools.codex.factory.domain.identity import (
 from tools.codex.factory.domain.patch import scan
 from tools.codex.factory.domain.plan import Plan, PlanFile, Policy, resolved
 from tools.codex.factory.domain.proof import prove
-from tools.codex.factory.domain.reader import PatchLimits, PatchRefused
+from tools.codex.factory.domain.reader import PatchRefused
 from tools.codex.factory.domain.tree import BaseTree, spliced
 from tools.codex.factory.domain.verdict import Judgement, judge
 from tools.codex.factory.stages.bundle import Made, bundle_files
@@ -32,6 +32,8 @@ from tools.codex.factory.storage.run_directory import RunDirectory
 
 Document = dict[str, Any]
 LOG = b"it ran\n"
+LIMITS = Policy(patch_bytes=32 << 20, file_bytes=16 << 20, bundle_bytes=48 << 20)
+"""Smaller than the factory's own, so that a test may reach them."""
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 ELSEWHERE = worker_id("Elsewhere")
 
@@ -90,7 +92,7 @@ class Ground:
         made = spliced(BaseTree(empty, {"": {}}), entries_of(files))
         objects = Objects({empty: b"", **made.objects}, contents)
         return cls(
-            run_id(run), worker_id(worker), base, objects, ObjectId(commit), policy or Policy()
+            run_id(run), worker_id(worker), base, objects, ObjectId(commit), policy or LIMITS
         )
 
     def plan(self) -> Plan:
@@ -161,12 +163,12 @@ class Ground:
 
     def _proven(self, patch: bytes) -> tuple[Change, ...] | None:
         try:
-            scanned = scan(patch, PatchLimits())
+            scanned = scan(patch, self.policy.limits())
         except PatchRefused:
             return None
         found = prove(
             scanned, self.base, self.objects.contents,
-            worker=self.worker, limits=PatchLimits(),
+            worker=self.worker, limits=self.policy.limits(),
         )  # fmt: skip
         return None if found.findings else found.changes
 

@@ -58,7 +58,9 @@ PathText = Annotated[
 ]
 ModeText = Literal["100644", "100755", "120000", "160000"]
 Status = Literal["PENDING", "WAITING", "PASS", "BLOCKED", "FAIL"]
-Count = Annotated[int, Field(ge=0)]
+# What every reader takes for the same number; Python alone reads one of 4000 digits.
+Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Artifact(BaseModel):
@@ -179,8 +181,8 @@ class Ending(Artifact):
         "lost",
         "not_started",
     ]
-    exit_code: int | None
-    signal: int | None
+    exit_code: Whole | None
+    signal: Whole | None
 
 
 class WorkerStatus(Artifact):
@@ -194,11 +196,11 @@ class WorkerStatus(Artifact):
     ended_at: str
     duration_ms: Count
     ended: Ending
-    attempts: Annotated[int, Field(ge=1)]
+    attempts: Annotated[int, Field(ge=1, le=2**63 - 1)]
     base_commit: ObjectIdText
     captured_tree: ObjectIdText | None
     findings: Annotated[tuple[FindingRecord, ...], FailFast()]
-    usage: dict[str, int]
+    usage: dict[str, Whole]
 
 
 class Seal(Artifact):

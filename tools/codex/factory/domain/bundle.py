@@ -97,8 +97,9 @@ def read(raw: RawBundle, *, run: RunId, limits: PatchLimits, made_elsewhere: boo
     return Read(_bundle(raw.worker, patch, documents), tuple(findings))
 
 
-# Three bytes of text may be eighty of memory; what git can say of 100,000 files is below this.
-_MOST_VALUES = 5_000_000
+# Three bytes of text may be eighty of memory. What a patch of 100,000 files needs is below both.
+_MOST_ROW_VALUES = 5_000_000
+_MOST_VALUES = 500_000
 
 
 class _Unread(ValueError):
@@ -121,8 +122,9 @@ def _hold_to_schema(model: type[Artifact], content: bytes) -> None:
     import jsonschema
 
     values = sum(content.count(mark) for mark in (b",", b"[", b"{"))
-    if values > _MOST_VALUES:
-        raise _Unread(f"document: {values} values, more than the {_MOST_VALUES} allowed")
+    most = _MOST_ROW_VALUES if model is FilesChanged else _MOST_VALUES
+    if values > most:
+        raise _Unread(f"document: {values} values, more than the {most} allowed")
     judge = jsonschema.Draft202012Validator(model.model_json_schema())
     # To find them all takes minutes where a megabyte of rows is wrong; one is enough.
     error = next(judge.iter_errors(strict_json(content)), None)

@@ -190,7 +190,8 @@ def _outside(
         return blocking(
             Code.SCOPE_REQUESTED,
             subject,
-            f"{quoted(path)!r} is not allowed by SCOPE_LOCK.json; the worker asks: {brief(reason, _MOST_REASON)}",
+            f"{quoted(path)!r} is not allowed by SCOPE_LOCK.json; "
+            f"the worker asks: {brief(reason, _MOST_REASON)}",
             _mended(worker, path, allowing(worker, path), "grants it"),
         )
     return blocking(

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -36,6 +37,7 @@ from tools.codex.factory.storage.run_directory import (
 ATTEMPTS = "attempts"
 MAX_FILES = 1000
 MAX_DEPTH = 4
+_MAX_ENTRIES = 2 * MAX_FILES
 MAX_NAME_BYTES = 200
 JSON_BYTES = 64 << 20
 TEXT_BYTES = 16 << 20
@@ -136,26 +138,33 @@ def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundl
 
 
 def _names_below(folder: Path, worker: WorkerId, findings: list[Finding]) -> list[str]:
-    """Return every name below `folder` but folders, sorted; count and depth are capped."""
+    """Return every name below `folder` but folders, sorted; count and depth are capped.
+
+    Counted is whatever lies there, or a folder of bad names or of folders would have no end.
+    """
     found: list[str] = []
+    seen = 0
     waiting = [(folder, "")]
     while waiting:
         here, prefix = waiting.pop()
         try:
             with os.scandir(here) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    name = prefix + entry.name
-                    is_folder = stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode)
-                    if is_folder and name.count("/") < MAX_DEPTH:
-                        waiting.append((here / entry.name, name + "/"))
-                    elif is_folder or len(found) >= MAX_FILES:
-                        what = f"more than {MAX_DEPTH} folders deep or {MAX_FILES} files"
-                        findings.append(_too_large(worker, name, what))
-                        return []
-                    elif _is_name(name):
-                        found.append(name)
-                    else:
-                        findings.append(_bad_name(worker, name))
+                some = list(islice(entries, _MAX_ENTRIES - seen + 1))
+            seen += len(some)
+            for entry in sorted(some, key=lambda entry: entry.name):
+                name = prefix + entry.name
+                is_folder = stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode)
+                if is_folder and name.count("/") < MAX_DEPTH and seen <= _MAX_ENTRIES:
+                    waiting.append((here / entry.name, name + "/"))
+                elif is_folder or len(found) >= MAX_FILES or seen > _MAX_ENTRIES:
+                    what = f"more than {MAX_DEPTH} folders deep or {MAX_FILES} files"
+                    # What else was found of it no longer matters.
+                    findings[:] = [_too_large(worker, name, what)]
+                    return []
+                elif _is_name(name):
+                    found.append(name)
+                else:
+                    findings.append(_bad_name(worker, name))
         except OSError as error:
             raise StorageError(
                 f"bundle folder {str(folder)!r}: {error.strerror}", hint="look at its permissions"
