@@ -26,6 +26,12 @@ def _case(name: str, why: str, made: Made, git_accepts: bool, *codes: str) -> Bu
     )
 
 
+def _large(name: str, why: str, made: Callable[[], bytes], git_accepts: bool) -> BundleCase:
+    """Return a case whose patch is too large to be read twice only to know what it claims."""
+    spoil = lambda f: f.write("DIFF.patch", made())  # noqa: E731
+    return BundleCase("patch", name, why, spoil, (GRAMMAR,), git_accepts=git_accepts)
+
+
 def _plain(name: str, why: str, patch: bytes, git_accepts: bool, *codes: str) -> BundleCase:
     return _case(name, why, lambda f: patch, git_accepts, *codes)
 
@@ -127,23 +133,24 @@ def _directory_becomes_a_link(folder: Folder) -> bytes:
 def _brought() -> Iterable[BundleCase]:
     """Yield every patch of the corpus that something speaks against, as a whole bundle."""
     for case in PATCHES:
-        if case.expected is not None:
+        # That one is judged by a smaller limit there.
+        if case.expected is not None and case.name != "binary bomb":
             yield _plain(case.name, case.why, case.patch, case.git_accepts, case.expected)
 
 
 CASES = (
     *_brought(),
     # Bombs
-    _case("two hundred megabytes of zero", "two hundred kilobytes of patch",
-          lambda f: binary(b"zero", b"\0" * (200 << 20)), True, GRAMMAR),
+    _case("sixty megabytes of zero", "sixty kilobytes of patch",
+          lambda f: binary(b"zero", b"\0" * (60 << 20)), True, GRAMMAR),
     _case("a size of two hundred megabytes", "a size that nothing stands behind",
           lambda f: binary(b"zero", b"x", size=200 << 20), False, GRAMMAR),
     _case("many bombs", "each is small enough, together they are not",
           lambda f: _literals(12, 8 << 20), True, TOO_LARGE),
     _case("a delta that makes too much", "kilobytes that become megabytes",
           lambda f: _delta_bomb(f, sections=1, target=32 << 20), False, APPLIES),
-    _case("two thousand deltas for nothing", "each is refused, after it was made",
-          lambda f: _delta_bomb(f, sections=2000, target=8 << 20), False, APPLIES),
+    _case("forty deltas for nothing", "each is refused, after it was made; git works for minutes on two thousand",
+          lambda f: _delta_bomb(f, sections=40, target=8 << 20), False, APPLIES),
     _case("a delta from beyond", "reads what lies behind the blob",
           lambda f: binary_edit("bin", PIXELS, oid=b"5" * 40, reverse=(b"literal", PIXELS),
                                 forward=(b"delta", delta(PIXELS, b"\xb1\xff\x04", 1024))),
@@ -161,14 +168,14 @@ CASES = (
           lambda f: added(b"n" * (1 << 20)), True, GRAMMAR),
     _case("a path of many folders", "each is a tree to be made",
           lambda f: added(b"/".join([b"d"] * 1000)), True, GRAMMAR),
-    _case("ten million lines", "each costs more memory than it holds bytes",
-          lambda f: b"\n" * 10_000_001, False, GRAMMAR),
+    _large("ten million lines", "each costs more memory than it holds bytes",
+           lambda: b"\n" * 10_000_001, False),
     _case("a hundred thousand hunks", "none of them fits", lambda f: _hunks(100_000), False,
           APPLIES),
-    _case("a hundred thousand deletions", "of files that are not there",
-          lambda f: _deletions(100_000), False, DIFFERS),
-    _case("more files than there may be", "each is a section",
-          lambda f: _additions(100_001), True, GRAMMAR),
+    _case("twenty thousand deletions", "of files that are not there",
+          lambda f: _deletions(20_000), False, DIFFERS),
+    _large("more files than there may be", "each is a section",
+           lambda: _additions(100_001), True),
     BundleCase("patch", "a patch over its limit", "larger than any patch may be",
                lambda f: f.write("DIFF.patch", b"x" * ((32 << 20) + 1)),
                ("bundle.artifact_missing", TOO_LARGE)),
@@ -187,7 +194,7 @@ CASES = (
           lambda f: added(b"DIR/y"), True, NAME),
     _plain("the case twin of the base", "takes the other file's place", added(b"F"), True, NAME),
     _plain("short name of gitmodules", "NTFS opens .gitmodules by it",
-           added(b"GITMOD~1"), False, SENSITIVE),
+           added(b"GITMOD~1"), True, SENSITIVE),
     _plain("gitmodules in capitals", "git opens it where case is ignored",
            added(b".GitModules", b'[submodule "x"]\n'), True, SENSITIVE),
     _plain("large files' configuration", "where content is fetched from",
@@ -201,11 +208,10 @@ CASES = (
     _case("a folder becomes a link", "all below it is elsewhere", _directory_becomes_a_link, True,
           SENSITIVE),
     # Structure
-    _case("kept and gone", "one path, two ends", _kept_and_gone, True, TWICE),
+    _case("kept and gone", "one path, two ends", _kept_and_gone, False, TWICE),
     _plain("two renames of one file", "git keeps both",
            b"diff --git a/f b/g\nsimilarity index 100%\nrename from f\nrename to g\n"
-           b"diff --git a/f b/h\nsimilarity index 100%\nrename from f\nrename to h\n", False,
-           TWICE),
+           b"diff --git a/f b/h\nsimilarity index 100%\nrename from f\nrename to h\n", True, TWICE),
     _plain("a rename that hides an edit", "the similarity is a lie, the ids are not there",
            b"diff --git a/f b/g\nsimilarity index 100%\nrename from f\nrename to g\n"
            b"--- a/f\n+++ b/g\n@@ -1,2 +1,2 @@\n-line 1\n+LINE 1\n line 2\n", True, GRAMMAR),
