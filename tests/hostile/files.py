@@ -20,7 +20,6 @@ def _link_inside(folder: Folder, name: str) -> None:
     target = folder.path / "LOGS" / "kept"
     folder.moved(name).symlink_to(target)
     (folder.outside / "moved").rename(target)
-    folder.document("LOGS/INDEX.json", lambda document: None) if name != "LOGS/INDEX.json" else None
 
 
 def _link_outside(folder: Folder, name: str) -> None:
@@ -147,6 +146,16 @@ def _device_log(folder: Folder) -> None:
     os.mknod(folder.path / "LOGS" / "zero", stat.S_IFCHR | 0o600, os.makedev(1, 5))
 
 
+def _full_directory(folder: Folder) -> None:
+    folder.moved("SUMMARY.md").mkdir()
+    folder.write("SUMMARY.md/x", b"x")
+
+
+def _nothing(folder: Folder) -> None:
+    for name in (*WORKER_ARTIFACTS, "LOGS/worker.log"):
+        (folder.path / name).unlink()
+
+
 NOTHING_LEFT = (MISSING, TOO_LARGE)
 
 CASES = (
@@ -162,7 +171,7 @@ CASES = (
     BundleCase("kinds", "a log of a terabyte", "sparse on disk, and not in memory",
                lambda f: os.truncate(f.path / "LOGS/worker.log", TERABYTE), (LOGS, TOO_LARGE)),
     BundleCase("kinds", "an artifact that is a full directory", "its files would be logs",
-               lambda f: (f.moved("SUMMARY.md").mkdir(), f.write("SUMMARY.md/x", b"x")),
+               _full_directory,
                (MISSING, LOGS)),
     *(
         BundleCase("kinds", f"{name} is empty", "a file that was made and never written",
@@ -202,7 +211,7 @@ CASES = (
     _shape("logs elsewhere", "a linked folder", _logs_elsewhere, MISSING, NO_FILE),
     _shape("too large together", "each log is small enough", _large_together, LOGS, TOO_LARGE),
     _shape("nothing at all", "an empty folder",
-           lambda f: [(f.path / name).unlink() for name in (*WORKER_ARTIFACTS, "LOGS/worker.log")],
+           _nothing,
            MISSING),
 )  # fmt: skip
 

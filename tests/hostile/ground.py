@@ -9,13 +9,15 @@ from typing import Any
 
 from tests.builders import Files, a_patch, base_of, entries_of
 from tests.hostile.patches import BASE, CHANGED, LINES
-from tools.codex.factory.domain.artifact import Ending
+from tools.codex.factory.domain.artifact import WORKER_ARTIFACTS, Ending
+from tools.codex.factory.domain.bundle import RawBundle
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.identity import (
     ObjectId,
     RunId,
     WorkerId,
+    digest_of,
     object_id_of,
     run_id,
     worker_id,
@@ -136,6 +138,10 @@ class Ground:
             self.run, entry, made, base_commit=self.commit, stamp=datetime.isoformat
         )
 
+    def honest_tree(self) -> str:
+        """Return the tree of the base and the honest work."""
+        return str(json.loads(self.bundle()["STATUS.json"])["captured_tree"])
+
     def other(self, *, run: str | None = None, worker: str | None = None) -> "Ground":
         """Return the same ground for another worker, or in another run."""
         return replace(self, run=run_id(run or self.run), worker=worker_id(worker or self.worker))
@@ -152,8 +158,17 @@ class Ground:
         (root / self.run).mkdir(parents=True)
         directory = RunDirectory(root, self.run)
         seal(directory, self.worker, taken.files, taken.findings)
+        return self._of(sealed(directory, self.worker, patch_bytes=policy.patch_bytes))
+
+    def judged_at_once(self, files: Mapping[str, bytes]) -> Judgement:
+        """Return what comes of the files of a bundle, as if they had been sealed."""
+        named = {name: files[name] for name in WORKER_ARTIFACTS if name in files}
+        logs = {n: (digest_of(files[n]), len(files[n])) for n in files if n not in named}
+        return self._of(RawBundle(worker=self.worker, artifacts=named, logs=logs, findings=()))
+
+    def _of(self, raw: RawBundle) -> Judgement:
         return judge(
-            [sealed(directory, self.worker, patch_bytes=policy.patch_bytes)],
+            [raw],
             self.plan(),
             run=self.run,
             base_commit=self.commit,

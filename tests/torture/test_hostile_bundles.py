@@ -76,8 +76,7 @@ class Field:
     def honest_tree(self) -> str:
         """Return the tree of the base and the honest work alone."""
         ground = Ground.of(self.files, run=RUN, worker=HONEST, commit=self.commit)
-        document = json.loads(ground.bundle()["STATUS.json"])
-        return str(document["captured_tree"])
+        return ground.honest_tree()
 
 
 def test_all_hostile_bundles_beside_an_honest_one(tmp_path: Path) -> None:
