@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,8 +42,11 @@ def turn(how: str, path: str, aside: str) -> None:
     elif how == "swap":
         os.rename(path, path + ".away")
         os.symlink(aside, path)
+        # As long as it takes to be read through it.
+        time.sleep(0.0003)
         os.unlink(path)
         os.rename(path + ".away", path)
+        time.sleep(0.0001)
     else:
         cleared(path)
         {"link": lambda: os.symlink("/etc/passwd", path), "pipe": lambda: os.mkfifo(path),
