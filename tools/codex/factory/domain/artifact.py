@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import digest, object_id, run_id, worker_id
@@ -58,7 +58,9 @@ PathText = Annotated[
 ]
 ModeText = Literal["100644", "100755", "120000", "160000"]
 Status = Literal["PENDING", "WAITING", "PASS", "BLOCKED", "FAIL"]
-Count = Annotated[int, Field(ge=0)]
+# What every reader takes for the same number; Python alone reads one of 4000 digits.
+Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Artifact(BaseModel):
@@ -104,7 +106,7 @@ class FilesChanged(Artifact):
     schema_version: Literal[1]
     run_id: RunIdText
     worker_id: WorkerIdText
-    changes: tuple[PathChange, ...]
+    changes: Annotated[tuple[PathChange, ...], FailFast()]
     noop: bool
     noop_reason: str | None
 
@@ -123,8 +125,8 @@ class HandoffNote(Artifact):
     run_id: RunIdText
     worker_id: WorkerIdText
     summary: str
-    declared_paths: tuple[PathText, ...]
-    scope_requests: tuple[ScopeRequest, ...]
+    declared_paths: Annotated[tuple[PathText, ...], FailFast()]
+    scope_requests: Annotated[tuple[ScopeRequest, ...], FailFast()]
     risks: tuple[str, ...]
     follow_ups: tuple[str, ...]
     no_change: str | None
@@ -147,7 +149,7 @@ class LogIndex(Artifact):
     schema_version: Literal[1]
     run_id: RunIdText
     worker_id: WorkerIdText
-    logs: tuple[LogEntry, ...]
+    logs: Annotated[tuple[LogEntry, ...], FailFast()]
 
 
 class FindingRecord(Artifact):
@@ -179,8 +181,8 @@ class Ending(Artifact):
         "lost",
         "not_started",
     ]
-    exit_code: int | None
-    signal: int | None
+    exit_code: Whole | None
+    signal: Whole | None
 
 
 class WorkerStatus(Artifact):
@@ -194,11 +196,11 @@ class WorkerStatus(Artifact):
     ended_at: str
     duration_ms: Count
     ended: Ending
-    attempts: Annotated[int, Field(ge=1)]
+    attempts: Annotated[int, Field(ge=1, le=2**63 - 1)]
     base_commit: ObjectIdText
     captured_tree: ObjectIdText | None
-    findings: tuple[FindingRecord, ...]
-    usage: dict[str, int]
+    findings: Annotated[tuple[FindingRecord, ...], FailFast()]
+    usage: dict[str, Whole]
 
 
 class Seal(Artifact):

@@ -1,5 +1,6 @@
 """Sealed bytes become a Bundle, or findings that say why they are none."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,8 +15,14 @@ from tools.codex.factory.domain.artifact import (
     ScopeLock,
     WorkerStatus,
 )
-from tools.codex.factory.domain.document import NotStrictJson, parse, strict_json, what_is_wrong
-from tools.codex.factory.domain.finding import Code, Finding, blocking
+from tools.codex.factory.domain.document import (
+    NotStrictJson,
+    parse,
+    place_of,
+    strict_json,
+    what_is_wrong,
+)
+from tools.codex.factory.domain.finding import Code, Finding, blocking, capped
 from tools.codex.factory.domain.identity import Digest, RunId, WorkerId
 from tools.codex.factory.domain.patch import Patch, scan
 from tools.codex.factory.domain.path import quoted
@@ -90,6 +97,11 @@ def read(raw: RawBundle, *, run: RunId, limits: PatchLimits, made_elsewhere: boo
     return Read(_bundle(raw.worker, patch, documents), tuple(findings))
 
 
+# Three bytes of text may be eighty of memory. What a patch of 100,000 files needs is below both.
+_MOST_ROW_VALUES = 5_000_000
+_MOST_VALUES = 500_000
+
+
 class _Unread(ValueError):
     pass
 
@@ -109,11 +121,15 @@ def _hold_to_schema(model: type[Artifact], content: bytes) -> None:
     # Most bundles are the factory's own, and the import costs more than judging ten of them.
     import jsonschema
 
-    try:
-        jsonschema.validate(strict_json(content), model.model_json_schema())
-    except jsonschema.ValidationError as error:
-        where = ".".join(str(part) for part in error.absolute_path) or "document"
-        raise _Unread(f"{where}: {error.message[:200]}") from error
+    values = sum(content.count(mark) for mark in (b",", b"[", b"{"))
+    most = _MOST_ROW_VALUES if model is FilesChanged else _MOST_VALUES
+    if values > most:
+        raise _Unread(f"document: {values} values, more than the {most} allowed")
+    judge = jsonschema.Draft202012Validator(model.model_json_schema())
+    # To find them all takes minutes where a megabyte of rows is wrong; one is enough.
+    error = next(judge.iter_errors(strict_json(content)), None)
+    if error is not None:
+        raise _Unread(f"{place_of(error.absolute_path)}: {error.message[:200]}")
 
 
 def _bundle(worker: WorkerId, patch: Patch, documents: Mapping[str, Artifact]) -> Bundle:
@@ -170,16 +186,20 @@ def _log_findings(raw: RawBundle, index: Artifact) -> list[Finding]:
     assert isinstance(index, LogIndex)
     said = {log.path: (log.sha256, log.size) for log in index.logs}
     found = {quoted(path): held for path, held in raw.logs.items()}
-    return [
+    times = Counter(log.path for log in index.logs)
+    disagree = [
         blocking(
             Code.LOG_DISAGREES,
             f"{raw.worker}: {path}",
-            "LOGS/INDEX.json and the log itself disagree",
-            "hand in every log that the index names, and no other",
+            "LOGS/INDEX.json and the log itself disagree"
+            if times[path] < 2
+            else f"LOGS/INDEX.json names it {times[path]} times",
+            "hand in every log that the index names, and no other; name each once",
         )
         for path in sorted(said.keys() | found.keys())
-        if said.get(path) != found.get(path)
+        if said.get(path) != found.get(path) or times[path] > 1
     ]
+    return capped(disagree, f"{raw.worker}: LOGS/INDEX.json")
 
 
 def _was_said(raw: RawBundle, name: str) -> bool:

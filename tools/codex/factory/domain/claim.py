@@ -3,10 +3,13 @@
 from tools.codex.factory.domain.artifact import PathChange
 from tools.codex.factory.domain.bundle import Bundle
 from tools.codex.factory.domain.change import Change
-from tools.codex.factory.domain.finding import Code, Finding, blocking, note
+from tools.codex.factory.domain.finding import Code, Finding, blocking, capped, note
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.tree import Entry
+from tools.codex.factory.domain.wording import brief
+
+_MOST_REASON = 1000
 
 
 def claim_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list[Finding]:
@@ -44,9 +47,16 @@ def _files_changed_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list
     for path in sorted(by_text.keys() | have.keys()):
         if by_text.get(path) != have.get(path):
             found.append(_disagrees(bundle.worker, path, by_text.get(path), have.get(path)))
+    found = capped(found, f"{bundle.worker}: FILES_CHANGED.json")
     honest = said.noop == (not changes) and (said.noop_reason is None) == bool(changes)
-    if len(have) != len(said.changes) or not honest:
-        message = "a path stands twice" if len(have) != len(said.changes) else "`noop` is not so"
+    message = ""
+    if len(have) != len(said.changes):
+        message = "a path stands twice"
+    elif not honest:
+        message = "`noop` is not so"
+    elif not found and list(have) != list(by_text):
+        message = "the paths are out of order"
+    if message:
         found.append(
             blocking(
                 Code.DIFF_DISAGREES,
@@ -68,7 +78,7 @@ def _disagrees(
     else:
         fields = [n for n in PathChange.model_fields if getattr(want, n) != getattr(have, n)]
         message = "; ".join(
-            f"{n} is {getattr(want, n)!r}, FILES_CHANGED.json says {getattr(have, n)!r}"
+            f"{n} is {getattr(want, n)!r}, FILES_CHANGED.json says {brief(getattr(have, n))}"
             for n in fields
         )
     return blocking(
@@ -82,7 +92,7 @@ def _handoff_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list[Findi
     declared = set(handoff.declared_paths)
     subject = f"{worker}: HANDOFF_NOTE.json"
     hint = "correct the note, or the work"
-    found = [
+    strange = [
         blocking(
             Code.HANDOFF_CONTRADICTS,
             subject,
@@ -91,17 +101,19 @@ def _handoff_findings(bundle: Bundle, changes: tuple[Change, ...]) -> list[Findi
         )
         for path in sorted(declared - changed)
     ]
+    found = capped(strange, subject)
     if handoff.no_change is not None and changed:
         message = f"it says that nothing was changed, but DIFF.patch changes {len(changed)} paths"
         found.append(blocking(Code.HANDOFF_CONTRADICTS, subject, message, hint))
     if declared:
-        found += [
+        undeclared = [
             note(Code.UNDECLARED_PATH, f"{worker}: {path}", "changed, but not declared in the note")
             for path in sorted(changed - declared)
         ]
+        found += capped(undeclared, subject)
     if not changed:
         reason = handoff.no_change or bundle.files_changed.noop_reason
-        said = f": {reason}" if reason else ""
+        said = f": {reason[:_MOST_REASON]}" if reason else ""
         found.append(note(Code.NO_CHANGE, f"{worker}: DIFF.patch", f"nothing was changed{said}"))
     return found
 

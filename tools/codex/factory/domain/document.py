@@ -1,9 +1,15 @@
 """How a JSON document becomes bytes and comes back: one way, understood alike by every reader."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+from tools.codex.factory.domain.wording import brief
+
+_MOST_PLACE = 120
 
 
 class NotStrictJson(ValueError):
@@ -56,17 +62,24 @@ def strict_json(content: bytes) -> object:
 def what_is_wrong(error: ValidationError) -> str:
     """Return the first thing that a validation found, as `where: what`."""
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "document"
+    where = place_of(first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
+
+
+def place_of(parts: Iterable[str | int]) -> str:
+    """Return where in a document something stands; a stranger's keys may be anything."""
+    where = ".".join(str(part) for part in parts) or "document"
+    said = where.encode("utf-8", "backslashreplace").decode("utf-8")
+    return said if len(said) <= _MOST_PLACE else said[:_MOST_PLACE] + "..."
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise NotStrictJson(f"key {twice[0]!r} stands twice")
+        times = Counter(name for name, _ in pairs)
+        twice = min(name for name, count in times.items() if count > 1)
+        raise NotStrictJson(f"key {brief(twice)} stands twice")
     return found
 
 

@@ -1,13 +1,16 @@
 """How a worker ended, and what speaks against it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from tools.codex.factory.domain.artifact import Ending, FindingRecord, finding_of
+from tools.codex.factory.domain.artifact import Ending, FindingRecord, WorkerStatus, finding_of
 from tools.codex.factory.domain.bundle import Bundle
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.lever import dropping, retrying
+from tools.codex.factory.domain.wording import FEW
 
 _ABOUT_A_PATH = ("capture.", "scope.")
+_MOST_MESSAGE = 500
 _WELL = ("adopted", "collected")
 _CODES = {
     "signalled": Code.WORKER_SIGNALLED,
@@ -56,17 +59,37 @@ def ending_findings(
     is_mended = any(map(_blocks, said.findings)) and not any(map(_blocks, kept))
     ill = (said.status != "PASS" and not is_mended) or not _is_well(said.ended)
     if ill and not any(finding.blocks for finding in found):
-        reasons = "; ".join(f"{f.code}: {f.message}" for f in said.findings if _blocks(f))
-        found.append(_badly(bundle, reasons))
+        found.append(_badly(bundle, _reasons([f for f in said.findings if _blocks(f)])))
     elif made_elsewhere and any(map(_blocks, kept)):
         found.append(_badly(bundle, "it says PASS, and names findings that block"))
+    elif made_elsewhere and not found and not _runs_forward(said):
+        found.append(_badly(bundle, "it did not end after it started, by its own times"))
     return found
 
 
+def _reasons(said: Sequence[FindingRecord]) -> str:
+    """Return the first of what a worker's STATUS.json names, which may be a stranger's."""
+    named = [f"{one.code}: {one.message[:_MOST_MESSAGE]}" for one in said[:FEW]]
+    beyond = len(said) - FEW
+    return "; ".join(named) + (f"; and {beyond} more" if beyond > 0 else "")
+
+
+def _runs_forward(said: WorkerStatus) -> bool:
+    """Return whether both times are times of a day, in order. Our own clock may be set back."""
+    try:
+        started, ended = map(datetime.fromisoformat, (said.started_at, said.ended_at))
+        return started <= ended
+    except (ValueError, TypeError):
+        # A time with a zone and one without cannot be compared.
+        return False
+
+
 def _is_well(ended: Ending) -> bool:
-    return ended.signal is None and (
-        ended.how in _WELL or (ended.how, ended.exit_code) == ("exited", 0)
-    )
+    if ended.signal is not None:
+        return False
+    if ended.how in _WELL:
+        return ended.exit_code in (None, 0)
+    return (ended.how, ended.exit_code) == ("exited", 0)
 
 
 def _of_ending(worker: str, ended: Ending, *, made_elsewhere: bool) -> list[Finding]:

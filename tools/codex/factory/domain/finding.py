@@ -1,7 +1,9 @@
 """What the operator should know: one fact about one subject, from a closed list of codes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+_MOST_ALIKE = 100
 
 
 class Severity(StrEnum):
@@ -112,6 +114,17 @@ def blocking(code: Code, subject: str, message: str, hint: str = "") -> Finding:
 def note(code: Code, subject: str, message: str, hint: str = "") -> Finding:
     """Return a finding that the operator should know, and no more."""
     return Finding(code=code, severity=Severity.NOTE, subject=subject, message=message, hint=hint)
+
+
+def capped(found: list[Finding], subject: str) -> list[Finding]:
+    """Return the first of many findings of one kind, and one about `subject` that counts the rest.
+
+    A stranger's file may be wrong in a million places; nobody reads them.
+    """
+    if len(found) <= _MOST_ALIKE:
+        return found
+    message = f"{len(found) - _MOST_ALIKE:,} more like those that are named"
+    return [*found[:_MOST_ALIKE], replace(found[-1], subject=subject, message=message)]
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:

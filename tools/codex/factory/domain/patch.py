@@ -16,7 +16,7 @@ from tools.codex.factory.domain.path import (
     path_from_bytes,
     unquoted_bytes,
 )
-from tools.codex.factory.domain.reader import PatchLimits, PatchRefused, Reader
+from tools.codex.factory.domain.reader import PatchLimits, PatchRefused, Reader, lines_of
 
 Kind = Literal["add", "modify", "delete", "rename", "copy"]
 
@@ -67,11 +67,7 @@ class Patch:
 
 def scan(content: bytes, limits: PatchLimits = PatchLimits()) -> Patch:  # noqa: B008 (frozen)
     """Return the sections of `content`; raise PatchRefused where a byte has no place in them."""
-    if len(content) > limits.patch_bytes:
-        raise PatchRefused(1, f"{len(content)} bytes, more than the {limits.patch_bytes} allowed")
-    lines = content.split(b"\n")
-    if lines.pop() != b"":
-        raise PatchRefused(len(lines) + 1, "the last line is cut off")
+    lines = lines_of(content, limits)
     reader = Reader(lines, limits)
     sections: list[Section] = []
     while reader.position < len(lines):

@@ -3,6 +3,7 @@
 import re
 
 from tools.codex.factory.domain.identity import RepoPath
+from tools.codex.factory.domain.wording import brief
 
 # HFS+ drops these when it compares names, so `.g<U+200C>it` opens `.git` there (CVE-2014-9390).
 _HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
@@ -23,7 +24,7 @@ def repo_path(text: str) -> RepoPath:
 
     Undecodable bytes stand in `text` as `surrogateescape` leaves them.
     """
-    said = _brief(text)
+    said = brief(text)
     if "\0" in text:
         raise ValueError(f"{said} holds a NUL byte")
     if "\\" in text:
@@ -72,20 +73,20 @@ def unquoted(text: str) -> str:
         raw = unquoted_bytes(text.encode("utf-8", "replace"))
         path = raw.decode("utf-8", "surrogateescape")
     if quoted(path) != text:
-        raise ValueError(f"{_brief(text)} is not quoted as it should be: one path, one text")
+        raise ValueError(f"{brief(text)} is not quoted as it should be: one path, one text")
     return path
 
 
 def unquoted_bytes(raw: bytes) -> bytes:
     """Return the bytes inside git's C quotes; raise ValueError where the quoting is not git's."""
     if len(raw) < 2 or raw[:1] != b'"' or raw[-1:] != b'"':
-        raise ValueError(f"{_brief(raw)} is not quoted as git quotes")
+        raise ValueError(f"{brief(raw)} is not quoted as git quotes")
     out = bytearray()
     position, end = 1, len(raw) - 1
     while position < end:
         token = _QUOTED_TOKEN.match(raw, position, end)
         if token is None:
-            raise ValueError(f"{_brief(raw)} holds an escape that git does not write")
+            raise ValueError(f"{brief(raw)} holds an escape that git does not write")
         escape, plain = token.groups()
         if plain is not None:
             out += plain
@@ -117,10 +118,6 @@ def opens_git(part: str) -> bool:
     """Return whether git's own rules for HFS+ and NTFS would open `.git` by this name."""
     name = plain_name(part)
     return name == ".git" or _NTFS_SHORT_GIT.fullmatch(name) is not None
-
-
-def _brief(text: str | bytes) -> str:
-    return repr(text) if len(text) <= 120 else repr(text[:100]) + "..."
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tools.codex.factory.domain.body import BinaryBody, Body, TextBody
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.edit import DoesNotApply, applied, split_lines
-from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order
+from tools.codex.factory.domain.finding import Code, Finding, blocking, capped, in_order
 from tools.codex.factory.domain.identity import (
     EMPTY_BLOB,
     ObjectId,
@@ -38,9 +38,11 @@ def counted(body: Body | None) -> tuple[int, int]:
 
 
 class _Refused(ValueError):
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: Code, message: str, *, cost: int = 0) -> None:
         super().__init__(message)
         self.code = code
+        self.cost = cost
+        """How many bytes were worked on for nothing."""
 
 
 def touched_paths(patch: Patch) -> set[RepoPath]:
@@ -79,7 +81,12 @@ def prove(
         except _Refused as refused:
             subject = f"{worker}: {quoted(section.path)}"
             findings.append(blocking(refused.code, subject, str(refused), _HINTS[refused.code]))
-    findings += shape_findings(changes, base, worker)
+            # What is refused costs as much as what is taken, and may not be had for each section.
+            left -= refused.cost
+            if left < 0:
+                break
+    subject = f"{worker}: DIFF.patch"
+    findings = capped(findings, subject) + capped([*shape_findings(changes, base, worker)], subject)
     ordered = tuple(changes[path] for path in sorted(changes))
     return Proven(ordered, in_order(findings))
 
@@ -165,6 +172,7 @@ def _result(
         raise _Refused(
             Code.PATCH_RESULT_DIFFERS,
             f"exact application gives blob {made}, the patch names {section.new_id}",
+            cost=len(after),
         )
     return Entry(mode, made), after
 
@@ -204,7 +212,13 @@ def _applied(before: bytes, body: Body, limits: PatchLimits) -> bytes:
     try:
         return applied(before, body, file_bytes=limits.file_bytes)
     except DoesNotApply as error:
-        raise _Refused(Code.PATCH_DOES_NOT_APPLY, str(error)) from error
+        cost = len(before) + (limits.file_bytes if _is_delta(body) else 0)
+        raise _Refused(Code.PATCH_DOES_NOT_APPLY, str(error), cost=cost) from error
+
+
+def _is_delta(body: Body) -> bool:
+    """Return whether a body may make more bytes than it says that it inflates to."""
+    return isinstance(body, BinaryBody) and "delta" in (body.forward.method, body.reverse.method)
 
 
 def _content(entry: Entry | None, blobs: Mapping[ObjectId, bytes]) -> bytes:

@@ -14,12 +14,29 @@ class PatchRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PatchLimits:
-    """How much one patch may hold, in bytes: itself, one file of it, all that it inflates to."""
+    """How much one patch may hold, in bytes: itself, one file of it, all that it inflates to.
+
+    A line costs some hundred bytes of memory, however short it is.
+    """
 
     patch_bytes: int = 256 << 20
     file_bytes: int = 100 << 20
     bundle_bytes: int = 512 << 20
     sections: int = 100_000
+    lines: int = 10_000_000
+
+
+def lines_of(content: bytes, limits: PatchLimits) -> list[bytes]:
+    """Return the lines of a patch; raise PatchRefused for too much, or where the last is cut."""
+    if len(content) > limits.patch_bytes:
+        raise PatchRefused(1, f"{len(content)} bytes, more than the {limits.patch_bytes} allowed")
+    count = content.count(b"\n")
+    if count > limits.lines:
+        raise PatchRefused(1, f"{count} lines, more than the {limits.lines} allowed")
+    lines = content.split(b"\n")
+    if lines.pop() != b"":
+        raise PatchRefused(len(lines) + 1, "the last line is cut off")
+    return lines
 
 
 class Reader:

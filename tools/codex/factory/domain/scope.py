@@ -12,7 +12,9 @@ from tools.codex.factory.domain.lever import allowing, dropping, either, permitt
 from tools.codex.factory.domain.patch import GITLINK, SYMLINK
 from tools.codex.factory.domain.path import opens_git, plain_name, quoted
 from tools.codex.factory.domain.pattern import Patterns, patterns
+from tools.codex.factory.domain.wording import brief
 
+_MOST_REASON = 1000
 GLOBAL_FILES = frozenset({".gitattributes", ".gitmodules", ".lfsconfig"})
 # What NTFS makes of the long names; the second form is for when the first four are taken.
 _SHORT_OF = {
@@ -182,13 +184,14 @@ def _outside(
         return note(
             Code.SCOPE_GRANTED,
             subject,
-            f"asked for ({reason!r}) and granted: nobody else writes it",
+            f"asked for ({brief(reason, _MOST_REASON)}) and granted: nobody else writes it",
         )
     if reason is not None:
         return blocking(
             Code.SCOPE_REQUESTED,
             subject,
-            f"{quoted(path)!r} is not allowed by SCOPE_LOCK.json; the worker asks: {reason!r}",
+            f"{quoted(path)!r} is not allowed by SCOPE_LOCK.json; "
+            f"the worker asks: {brief(reason, _MOST_REASON)}",
             _mended(worker, path, allowing(worker, path), "grants it"),
         )
     return blocking(

@@ -17,6 +17,14 @@ def few(names: Sequence[str], most: int = FEW) -> str:
     return ", ".join(names[:most]) + (f" and {beyond} more" if beyond > 0 else "")
 
 
+def brief(value: object, most: int = 120) -> str:
+    """Return a value as it stands in a message: a stranger's may be of any length."""
+    if isinstance(value, str | bytes):
+        return repr(value) if len(value) <= most else repr(value[: most - 20]) + "..."
+    said = repr(value)
+    return said if len(said) <= most else said[: most - 20] + "..."
+
+
 def sized(count: int) -> str:
     """Return a number of bytes in the unit that people read it in."""
     if count < 1024:

@@ -121,7 +121,9 @@ def proven(
 
 def _limits(plan: Plan, patch: bytes) -> PatchLimits:
     """Return limits that fit the whole, which may be larger than any one bundle."""
-    return replace(plan.policy.limits(), patch_bytes=len(patch), sections=len(patch))
+    return replace(
+        plan.policy.limits(), patch_bytes=len(patch), sections=len(patch), lines=len(patch)
+    )
 
 
 def _unmerged(judgement: Judgement, *extra: Finding) -> Integration:

@@ -1,9 +1,10 @@
 """The one door for bytes made elsewhere: taken in once, sealed, and read back only as sealed."""
 
 import os
-import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -36,6 +37,8 @@ from tools.codex.factory.storage.run_directory import (
 ATTEMPTS = "attempts"
 MAX_FILES = 1000
 MAX_DEPTH = 4
+_MAX_ENTRIES = 2 * MAX_FILES
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 MAX_NAME_BYTES = 200
 JSON_BYTES = 64 << 20
 TEXT_BYTES = 16 << 20
@@ -60,15 +63,15 @@ def take_in_folder(
     files: dict[str, bytes] = {}
     findings: list[Finding] = []
     left = bundle_bytes
-    for name in _names_below(folder, worker, findings):
-        try:
-            limit = min(left, _limit(name, patch_bytes))
-            files[name] = read_regular(folder / name, limit=limit)
-            left -= len(files[name])
-        except TooLarge as error:
-            findings.append(_refused(Code.TOO_LARGE, worker, name, error))
-        except (NotARegularFile, FileNotFoundError) as error:
-            findings.append(_refused(Code.NOT_A_FILE, worker, name, error))
+    with _opened(folder) as top:
+        for name in _names_below(top, worker, findings):
+            try:
+                files[name] = _read_still(top, name, min(left, _limit(name, patch_bytes)))
+                left -= len(files[name])
+            except TooLarge as error:
+                findings.append(_refused(Code.TOO_LARGE, worker, name, error))
+            except (NotARegularFile, FileNotFoundError) as error:
+                findings.append(_refused(Code.NOT_A_FILE, worker, name, error))
     return TakenIn(files, tuple(findings))
 
 
@@ -140,32 +143,85 @@ def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundl
     return RawBundle(worker=worker, artifacts=artifacts, logs=logs, findings=tuple(findings))
 
 
-def _names_below(folder: Path, worker: WorkerId, findings: list[Finding]) -> list[str]:
-    """Return every name below `folder` but folders, sorted; count and depth are capped."""
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """Yield the open folder that the plan names; raise StorageError where it cannot be read."""
+    try:
+        top = os.open(folder, _FOLDER)
+    except OSError as error:
+        raise StorageError(
+            f"bundle folder {str(folder)!r}: {error.strerror}", hint="look at its permissions"
+        ) from error
+    try:
+        yield top
+    finally:
+        os.close(top)
+
+
+def _names_below(top: int, worker: WorkerId, findings: list[Finding]) -> list[str]:
+    """Return every name below `top` but folders, sorted; count and depth are capped.
+
+    Counted is whatever lies there, or a folder of bad names or of folders would have no end.
+    """
     found: list[str] = []
-    waiting = [(folder, "")]
+    seen = 0
+    waiting = [""]
     while waiting:
-        here, prefix = waiting.pop()
+        prefix = waiting.pop()
         try:
-            with os.scandir(here) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    name = prefix + entry.name
-                    is_folder = stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode)
-                    if is_folder and name.count("/") < MAX_DEPTH:
-                        waiting.append((here / entry.name, name + "/"))
-                    elif is_folder or len(found) >= MAX_FILES:
-                        what = f"more than {MAX_DEPTH} folders deep or {MAX_FILES} files"
-                        findings.append(_too_large(worker, name, what))
-                        return []
-                    elif _is_name(name):
-                        found.append(name)
-                    else:
-                        findings.append(_bad_name(worker, name))
+            with _below(top, prefix) as here, os.scandir(here) as entries:
+                some = list(islice(entries, _MAX_ENTRIES - seen + 1))
+                folders = {e.name for e in some if e.is_dir(follow_symlinks=False)}
         except OSError as error:
-            raise StorageError(
-                f"bundle folder {str(folder)!r}: {error.strerror}", hint="look at its permissions"
-            ) from error
+            findings.append(_no_folder(worker, prefix.rstrip("/"), error))
+            continue
+        seen += len(some)
+        for name in sorted(prefix + entry.name for entry in some):
+            is_folder = name.removeprefix(prefix) in folders
+            is_too_many = len(found) >= MAX_FILES or seen > _MAX_ENTRIES
+            if is_too_many or (is_folder and name.count("/") >= MAX_DEPTH):
+                what = f"more than {MAX_DEPTH} folders deep or {MAX_FILES} files"
+                # What else was found of it no longer matters.
+                findings[:] = [_too_large(worker, prefix.rstrip("/") or ".", what)]
+                return []
+            if is_folder:
+                waiting.append(name + "/")
+            elif _is_name(name):
+                found.append(name)
+            else:
+                findings.append(_bad_name(worker, name))
     return sorted(found)
+
+
+@contextmanager
+def _below(top: int, prefix: str) -> Iterator[int]:
+    """Yield the open folder at `prefix`; a link on the way is refused at any moment."""
+    here = os.dup(top)
+    try:
+        for part in prefix.split("/")[:-1]:
+            step = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = step
+        yield here
+    finally:
+        os.close(here)
+
+
+def _read_still(top: int, name: str, limit: int) -> bytes:
+    """Return the content of a file that nobody writes: read twice, it is the same."""
+    above, _, leaf = name.rpartition("/")
+    try:
+        with _below(top, f"{above}/" if above else "") as parent:
+            content = read_regular(leaf, limit=limit, parent=parent)
+            if read_regular(leaf, limit=limit, parent=parent) == content:
+                return content
+    except (FileNotFoundError, StorageError):
+        raise
+    except OSError as error:
+        raise NotARegularFile(
+            f"{name}: {error.strerror}", hint="put a regular file there"
+        ) from error
+    raise NotARegularFile(f"{name}: it changes while it is read", hint="try again")
 
 
 def _is_name(name: str) -> bool:
@@ -218,6 +274,11 @@ def _refused(code: Code, worker: WorkerId, name: str, error: Exception) -> Findi
 def _too_large(worker: WorkerId, name: str, what: str) -> Finding:
     hint = "hand in the eight artifacts and the logs, and nothing else"
     return blocking(Code.TOO_LARGE, f"{worker}: {quoted(name)}", what, hint)
+
+
+def _no_folder(worker: WorkerId, name: str, error: OSError) -> Finding:
+    hint = "hand in folders that can be read, and no links in their place"
+    return blocking(Code.NOT_A_FILE, f"{worker}: {quoted(name)}", error.strerror or "gone", hint)
 
 
 def _bad_name(worker: WorkerId, name: str) -> Finding:
