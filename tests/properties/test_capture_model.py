@@ -10,11 +10,13 @@ from tests.properties.depth import ORDINARY
 from tests.properties.worker_machine import a_worker
 
 pytestmark = pytest.mark.slow
+WORKERS = 10
+DEEDS = 12
 
 
 def test_what_a_worker_left_is_captured_as_the_model_says(tmp_path: Path) -> None:
     worker = a_worker(tmp_path)
 
     run_state_machine_as_test(
-        worker, settings=settings(ORDINARY, max_examples=10, stateful_step_count=12)
+        worker, settings=settings(ORDINARY, max_examples=WORKERS, stateful_step_count=DEEDS)
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.builders import Files, Repo, base_of, proven
 from tests.conftest import git_for
 from tests.properties.depth import holds
-from tests.properties.drawn import apart
+from tests.properties.drawn import Held, apart
 from tests.properties.stored import patches
 from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.bundle import RawBundle
@@ -36,7 +36,9 @@ NAMES = (
     "a", "A", "a/x", "b", "b/x", "b/X", "c/d/e", "c/d", "\u00e9", "e\u0301", ".gitattributes",
     "shared/f", "shared/g",
 )  # fmt: skip
-held = st.sampled_from((b"", b"1\n", b"2\n", ("100755", b"1\n"), ("120000", b"a"), b"\0"))
+held: st.SearchStrategy[Held] = st.sampled_from(
+    (b"", b"1\n", b"2\n", ("100755", b"1\n"), ("120000", b"a"), b"\0")
+)
 
 
 @st.composite

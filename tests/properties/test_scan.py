@@ -141,7 +141,8 @@ def _fitting(
 
     A section without ids names a mode at most: it is about whatever content lies there.
     """
-    gone, come = set(), {}
+    gone: set[str] = set()
+    come: dict[str, tuple[str, bytes]] = {}
     for section in patch.sections:
         old = here.get(section.old) if section.old is not None else None
         if section.old is not None and (old is None or not _is_named(section, old)):

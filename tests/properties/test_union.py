@@ -7,11 +7,11 @@ import pytest
 from hypothesis import event
 from hypothesis import strategies as st
 
-from tests.builders import Repo, base_of, proven
+from tests.builders import Files, Repo, base_of, proven
 from tests.properties.depth import holds
 from tests.properties.stored import patches
 from tools.codex.factory.domain.change import Change
-from tools.codex.factory.domain.identity import ObjectId, WorkerId
+from tools.codex.factory.domain.identity import ObjectId, RepoPath, WorkerId
 from tools.codex.factory.domain.merge import merge
 from tools.codex.factory.domain.overlap import overlaps
 from tools.codex.factory.domain.plan import Integration, Plan, Policy, WorkerEntry
@@ -29,7 +29,8 @@ def bases(draw: st.DrawFn) -> list[bytes]:
     period = draw(st.sampled_from((1, 2, 3, 4, 1000)))
     count = draw(st.integers(0, 24))
     lines = [b"%d%s" % (n % period, end) for n in range(count)]
-    if lines and draw(st.booleans()):
+    is_cut = draw(st.booleans())
+    if lines and is_cut:
         lines[-1] = lines[-1].rstrip(b"\r\n")
     return lines
 
@@ -107,7 +108,7 @@ def _united(
     repo: Repo, before: bytes, afters: Sequence[bytes], *, allow_identical: bool = True
 ) -> bytes | None:
     """Return what the house makes of one file of several writers, or None where it refuses."""
-    files = {"f": before}
+    files: Files = {"f": before}
     made = {
         WorkerId(f"W{number}"): proven(files, patch, f"W{number}")
         for number, patch in enumerate(patches(repo, files, [{"f": after} for after in afters]))
@@ -136,7 +137,7 @@ def _united(
         base_commit=ObjectId("1" * 40),
         base_commit_content=b"",
     )
-    content = {**files, **whole.contents}["f"]
+    content = whole.contents.get(RepoPath("f"), before)
     assert content is not None
     return content
 

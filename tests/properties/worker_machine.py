@@ -210,7 +210,9 @@ class Worker(RuleBasedStateMachine):
         for row in rows:
             if row.is_hidden and not _is_in_the_way(self.site.folder, row.path):
                 files[row.path] = (row.mode, self._git("cat-file", "blob", row.oid))
-        tip = self._git("-C", NEST, "rev-parse", "-q", "--verify", "HEAD").strip() if nested else b""
+        tip = (
+            self._git("-C", NEST, "rev-parse", "-q", "--verify", "HEAD").strip() if nested else b""
+        )
         if tip and NEST in known:
             # A repository that the worker's own git follows is a submodule, as scope will judge.
             files[NEST] = (GITLINK, tip)
@@ -256,9 +258,9 @@ class Worker(RuleBasedStateMachine):
         parts = path.split("/")
         match patterns.decode("latin-1"):
             case "*.o\n":
-                ignored = path.endswith(".o")
+                ignored = any(part.endswith(".o") for part in parts)
             case "*.o\n!keep.o\n":
-                ignored = path.endswith(".o") and parts[-1] != "keep.o"
+                ignored = any(part.endswith(".o") and part != "keep.o" for part in parts)
             case "/b.txt\n/a\n":
                 ignored = parts[0] in ("a", "b.txt")
             case "d/\n":
