@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
+from hypothesis import settings
 
 from tests.builders import Repo
+from tests.properties.depth import ORDINARY
 from tools.codex.factory.cli.main import main
 from tools.codex.factory.host import Host
 from tools.codex.factory.repository.git import Git, git_of
@@ -192,9 +194,11 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take every GIT_* of whoever runs the tests out of sight."""
+    """Take every GIT_* of whoever runs the tests out of sight; leave no property to luck."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         del os.environ[name]
+    settings.register_profile("ordinary", ORDINARY)
+    settings.load_profile("ordinary")
 
 
 @pytest.fixture

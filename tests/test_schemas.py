@@ -84,11 +84,12 @@ def test_an_unknown_key_is_refused_by_schema_and_model(model: type[Artifact]) ->
         b'{"a": 1, "a": 2}',
         b'{"a": NaN}',
         b'{"a": Infinity}',
+        b'{"a": [1, -1e999]}',
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b'{"a": 1} {"b": 2}',
     ],
-    ids=["empty", "cut", "not-utf8", "twice", "nan", "infinity", "deep", "deeper", "two"],
+    ids=["empty", "cut", "not-utf8", "twice", "nan", "infinity", "huge", "deep", "deeper", "two"],
 )
 def test_json_that_readers_may_take_differently_is_refused(content: bytes) -> None:
     with pytest.raises(NotStrictJson):

@@ -1,6 +1,5 @@
 """The scanner takes all that git writes, and nothing else."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,93 +13,17 @@ from tests.builders import (
     Files,
     Repo,
     a_patch,
-    base_of,
     blob_id,
-    entries_of,
     proven,
-    worker,
 )
 from tools.codex.factory.domain.body import NO_NEWLINE, BinaryBody, TextBody
-from tools.codex.factory.domain.identity import ObjectId, RepoPath
+from tools.codex.factory.domain.identity import RepoPath
 from tools.codex.factory.domain.patch import Patch, scan
-from tools.codex.factory.domain.proof import prove, touched_paths
+from tools.codex.factory.domain.proof import touched_paths
 from tools.codex.factory.domain.reader import PatchLimits, PatchRefused
-from tools.codex.factory.domain.tree import Entry, around, spliced
+from tools.codex.factory.domain.tree import Entry
 
 LINES = b"".join(b"line %d\n" % n for n in range(1, 31))
-NAMES = (
-    "a", "b", "c", "d e", " f", "g ", "t\tab", 'q"uote', "new\nline", "\udcff\udcfe", "caf\u00e9",
-    "b/x", "x b", "a b", "x b/x", "\x7f", "cr\r", "-", "a -> b", "{x}",
-)  # fmt: skip
-DIRECTORIES = ("", "", "dir/", "dir/sub/", "odd \u4e2d\t/", "a/", "b/")
-CONTENTS = (
-    b"", b"x", b"x\n", b"\n", b"\n\n\n", b"\r\n", b"a\r\nb\r\n", b"no newline\nat end", b"nul\0\n",
-    LINES, LINES.replace(b"\n", b"\r\n"), LINES[:-1], LINES * 3, LINES.replace(b"7", b"seven"),
-    LINES.replace(b"line 5\n", b"").replace(b"line 20\n", b"line 20\nand\n"), LINES + b"more\n",
-    bytes(range(256)) * 9, bytes(range(256)) * 9 + b"tail", b"\0" * 70_000,
-    b"-- \n++ \n@@ -1 +1 @@\n",
-    b"diff --git a/x b/x\n--- a/x\n", b"\\ No newline at end of file\n", b" \n\t\n", b"\xff\xfe\n",
-    bytes(range(255, -1, -1)) * 9, b"a\nb\na\nb\na\nb\n" * 8, b"a\nb\na\nb\n" * 9,
-)  # fmt: skip
-CONFIGURATIONS: tuple[tuple[str, ...], ...] = (
-    (), ("core.quotePath=false",), ("diff.suppressBlankEmpty=true",), ("diff.algorithm=histogram",),
-    ("diff.context=0",), ("diff.interHunkContext=9",), ("diff.indentHeuristic=false",),
-)  # fmt: skip
-DETECTIONS: tuple[tuple[str, ...], ...] = (
-    ("--no-renames",), ("-M",), ("-M10%",), ("-C", "--find-copies-harder"), ("-B", "--no-renames"),
-    ("-U0",), ("-W",), ("--no-renames", "-U1"), ("--patience", "-M"), ("-C10%",),
-)  # fmt: skip
-
-held = st.one_of(
-    st.sampled_from(CONTENTS),
-    st.binary(max_size=40),
-    st.tuples(st.just(EXECUTABLE), st.sampled_from(CONTENTS)),
-    st.tuples(st.just(LINK), st.sampled_from((b"a", b"dir", b"../x", b"new\nline", b"\xff"))),
-    st.tuples(st.just("160000"), st.sampled_from((b"1" * 40, b"2" * 40))),
-)
-path = st.builds(str.__add__, st.sampled_from(DIRECTORIES), st.sampled_from(NAMES))
-
-
-@st.composite
-def two_trees(draw: st.DrawFn) -> tuple[Files, Files]:
-    """Draw a tree and what becomes of it: kept, edited, moved, copied, deleted, added."""
-    before = _without_clashes(draw(st.dictionaries(path, held, max_size=7)))
-    after = dict(before)
-    for old in before:
-        deed = draw(st.sampled_from(("keep", "edit", "move", "copy", "delete", "mode")))
-        if deed == "edit":
-            after[old] = draw(held)
-        if deed in ("move", "copy"):
-            after[draw(path)] = _nudged(before[old]) if draw(st.booleans()) else before[old]
-        if deed in ("move", "delete"):
-            after.pop(old, None)
-        if deed == "mode" and isinstance(before[old], bytes):
-            after[old] = (EXECUTABLE, _content(before[old]))
-    after |= draw(st.dictionaries(path, held, max_size=2))
-    return before, _without_clashes(after)
-
-
-@pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory) -> Repo:
-    return Repo.make(tmp_path_factory.mktemp("patch"))
-
-
-@settings(derandomize=True, max_examples=90, deadline=None)
-@given(two_trees(), st.sampled_from(CONFIGURATIONS), st.sampled_from(DETECTIONS))
-def test_what_git_writes_makes_the_tree_that_git_has(
-    repo: Repo, trees: tuple[Files, Files], configuration: tuple[str, ...], how: tuple[str, ...]
-) -> None:
-    before, after = trees
-    wanted = (
-        repo.store(before, ref="refs/heads/before"),
-        repo.store(after, ref="refs/heads/after"),
-    )
-    config = [word for setting in configuration for word in ("-c", setting)]
-    words = ("diff", "--binary", "--full-index", *how, "before", "after")
-
-    patch = scan(repo.git(*config, *words))
-
-    assert _trees(before, patch) == wanted
 
 
 def test_what_git_writes_of_the_work_tree_is_taken(tmp_path: Path) -> None:
@@ -296,39 +219,6 @@ def test_every_path_of_a_patch_is_touched() -> None:
     patch = scan(b"diff --git a/f b/g\nsimilarity index 100%\ncopy from f\ncopy to g\n" + MIXED)
 
     assert touched_paths(patch) == {"f", "g", "edit", "empty", "gone", "link", "tool", "z"}
-
-
-def _content(entry: bytes | tuple[str, bytes]) -> bytes:
-    return entry if isinstance(entry, bytes) else entry[1]
-
-
-def _nudged(entry: bytes | tuple[str, bytes]) -> bytes | tuple[str, bytes]:
-    if isinstance(entry, bytes):
-        return entry + b"nudged\n"
-    return (FILE, entry[1]) if entry[0] == EXECUTABLE else entry
-
-
-def _without_clashes(files: Mapping[str, bytes | tuple[str, bytes]]) -> Files:
-    return {
-        path: entry
-        for path, entry in files.items()
-        if not any(other.startswith(path + "/") for other in files)
-    }
-
-
-def _trees(before: Files, patch: Patch) -> tuple[str, str]:
-    """Return the base's tree and the tree that `patch` makes; only touched directories loaded."""
-    whole, blobs = base_of(before)
-    trees = _objects(before)
-    base = around(whole.root, touched_paths(patch), trees.__getitem__)
-    made = prove(patch, base, blobs, worker=worker("A_worker"), limits=PatchLimits())
-    assert made.findings == ()
-    return base.root, spliced(base, {change.path: change.new for change in made.changes}).root
-
-
-def _objects(files: Files) -> dict[ObjectId, bytes]:
-    empty, _ = base_of({})
-    return {**spliced(empty, entries_of(files)).objects, empty.root: b""}
 
 
 def _outcome(patch: bytes) -> dict[RepoPath, Entry | None] | None:

@@ -193,6 +193,22 @@ def test_an_edit_of_the_same_size_is_seen_in_a_file_renamed_into_place(site: Sit
     assert site.changes(captured) == {"README.md": ("100644", b"x A small world\n")}
 
 
+@pytest.mark.parametrize("there", ["ln -s src docs", "echo x > docs"])
+def test_what_lies_in_place_of_a_folder_counts_though_files_were_hidden_in_that(
+    site: Site, there: str
+) -> None:
+    site.worker(
+        "o=$(echo two | git hash-object -w --stdin); "
+        "git update-index --cacheinfo 100644,$o,docs/guide.txt; "
+        f"git update-index --skip-worktree docs/guide.txt; rm -r docs; {there}"
+    )
+
+    captured = site.captured()
+
+    assert (blocks(captured), captured.is_whole) == ([], True)
+    assert site.changes(captured).keys() == {"docs", "docs/guide.txt"}
+
+
 def test_a_name_of_bytes_that_are_no_text_is_kept(site: Site) -> None:
     site.write(os.fsdecode(b"n\xff\n\"'"), b"odd")
 

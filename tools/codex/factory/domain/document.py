@@ -1,6 +1,7 @@
 """How a JSON document becomes bytes and comes back: one way, understood alike by every reader."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import TypeVar
@@ -50,7 +51,9 @@ def strict_json(content: bytes) -> object:
     except UnicodeDecodeError as error:
         raise NotStrictJson(f"not UTF-8 at byte {error.start}") from error
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
     except NotStrictJson:
         raise
     except RecursionError as error:
@@ -85,3 +88,11 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(name: str) -> object:
     raise NotStrictJson(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    """Return a number, but for one that is infinite to those who keep it as a float."""
+    number = float(digits)
+    if math.isinf(number):
+        raise NotStrictJson(f"{brief(digits)} is larger than a number may be")
+    return number

@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import stat
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -50,9 +51,14 @@ def fit(
 ) -> Fit:
     """Return what may be taken of a checkout; a finding for each path that may not."""
     wanted = sorted(said.changed | said.new | beside.known | beside.hidden.keys())
-    states = sizes(subject.checkout, {*wanted, *beside.dropped})
+    folders = {folder for path in beside.hidden for folder in _folders(path)}
+    states = sizes(subject.checkout, {*wanted, *beside.dropped, *folders})
     taken = Fit()
-    hidden = {path: row for path, row in beside.hidden.items() if path not in states}
+    hidden = {
+        path: row
+        for path, row in beside.hidden.items()
+        if path not in states and not _is_below_a_file(path, states)
+    }
     left = subject.limits.bundle_bytes
     for path in wanted:
         state = states.get(path)
@@ -165,6 +171,16 @@ def _fit_hidden(
     oids = {row.oid for row in taken.entries.values() if row.mode != GITLINK}
     if oids:
         through.borrow(oids, more=own.objects)
+
+
+def _folders(path: bytes) -> list[bytes]:
+    return [path[:at] for at, byte in enumerate(path) if byte == ord("/")]
+
+
+def _is_below_a_file(path: bytes, states: Mapping[bytes, os.stat_result]) -> bool:
+    """Return whether a file or link lies where a folder above `path` would be: it counts."""
+    here = (states.get(folder) for folder in _folders(path))
+    return any(state is not None and not stat.S_ISDIR(state.st_mode) for state in here)
 
 
 def _is_base(base: Row | None, row: Row) -> bool:

@@ -1,0 +1,1 @@
+"""What must hold for whatever hypothesis can think of; tests/torture/ asks the same far longer."""
