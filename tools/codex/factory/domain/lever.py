@@ -31,6 +31,11 @@ def dropping(worker: str, path: str | None = None) -> str:
     return _amend("--drop-path", f"{worker}:{quoted(path)}")
 
 
+def accepting(worker: str, path: str) -> str:
+    """Return how what only looks like a secret is accepted in one path of a worker."""
+    return _amend("--accept-secret", f"{worker}:{quoted(path)}")
+
+
 def either(*levers: tuple[str, str]) -> str:
     """Return a hint that names each lever that is there, with what it does."""
     return "; ".join(f"{lever} {what}" for lever, what in levers if lever)
