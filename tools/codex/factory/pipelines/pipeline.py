@@ -14,7 +14,7 @@ from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.errors import Bug, FactoryError, FailedRun, Interrupted, StorageError
 from tools.codex.factory.pipelines.record import RecordedRun, report_file
-from tools.codex.factory.pipelines.secrets import hiding
+from tools.codex.factory.pipelines.secrets import hide
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.stages.clear import cleared
 from tools.codex.factory.stages.report import TRACEBACK, ThisRun, write_failure
@@ -48,9 +48,9 @@ def ending(
     """
     started, secrets = clock(), ground.secrets
     try:
-        with hiding(secrets):
-            yield recorder(ground, tell)
+        yield recorder(ground, tell)
     except FactoryError as error:
+        hide(error, secrets)
         if error.exit_code not in _REFUSALS:
             _fail(ground, run, error, started)
         raise
@@ -62,10 +62,11 @@ def ending(
         raise interrupted from stop
     except Exception as bug:
         named = Bug(
-            secrets.text(f"a bug: {type(bug).__name__}: {bug}"),
+            f"a bug: {type(bug).__name__}: {bug}",
             hint=f"the traceback is in {run.directory.folder}/{INTEGRATOR}/{TRACEBACK}",
-            log=secrets.text(traceback.format_exc()),
+            log=traceback.format_exc(),
         )
+        hide(named, secrets)
         _fail(ground, run, named, started)
         raise named from bug
 

@@ -1,7 +1,6 @@
 """Which variables of the operator's environment are secret, and what they hold."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from tools.codex.factory.config import Settings
 from tools.codex.factory.domain.document import canonical
@@ -46,15 +45,10 @@ def refuse_in_plan(plan: Plan, secrets: Secrets) -> None:
         )
 
 
-@contextmanager
-def hiding(secrets: Secrets) -> Iterator[None]:
-    """Let no error leave this block that quotes a secret."""
-    try:
-        yield
-    except FactoryError as error:
-        error.args = tuple(secrets.text(str(one)) for one in error.args)
-        error.hint, error.log = secrets.text(error.hint), secrets.text(error.log)
-        raise
+def hide(error: FactoryError, secrets: Secrets) -> None:
+    """Take every secret out of what an error says, its log with it."""
+    error.args = tuple(secrets.text(str(one)) for one in error.args)
+    error.hint, error.log = secrets.text(error.hint), secrets.text(error.log)
 
 
 def _names(settings: Settings) -> list[str]:
