@@ -121,6 +121,8 @@ def test_what_is_part_of_a_word_too_short_or_made_up_is_no_token(name: str) -> N
         pem(""),
         pem(some(200), "PUBLIC KEY"),
         "-----BEGIN PRIVATE KEY----- is how it begins",
+        "a PRIVATE KEY in words",
+        "-----END PRIVATE KEY-----",
         "AKIA" + "A" * 16,
     ],
 )

@@ -139,7 +139,7 @@ def _is_made_up(token: bytes, distinct: int) -> bool:
 def _key_blocks(content: bytes) -> Iterator[Span]:
     """Yield where private keys lie: from their first line to their last, or as far as it is key."""
     edges = list(_KEY_EDGE.finditer(content))
-    for here, then in zip(edges, [*edges[1:], None], strict=True):
+    for here, then in zip(edges, [*edges[1:], None], strict=False):
         if here[1] == b"END":
             continue
         is_closed = then is not None and then[1] == b"END"
