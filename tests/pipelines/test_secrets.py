@@ -358,7 +358,7 @@ def test_a_plan_or_a_reason_that_holds_a_named_value_is_refused(work: Work) -> N
     work.oneshot("--run-id", "r1", env=NAMED)
 
     line = ("amend", "--run-id", "r1", "--allow", "B_worker:src/**", "--reason", f"it is {VALUE}")
-    reason = work.factory(*line, "--json", env=NAMED)
+    reason = work.factory.real(*line, "--json", env=NAMED)
 
     assert (refused.exit_code, reason.exit_code) == (10, 10)
     assert not said(refused, VALUE)

@@ -19,7 +19,7 @@ from tools.codex.factory.errors import (
 )
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.record import RecordedRun, recorded_run, standing_run, view_of
-from tools.codex.factory.pipelines.secrets import refuse_in_plan
+from tools.codex.factory.pipelines.secrets import refuse_in_wish
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.render.text import shown
 from tools.codex.factory.stages.amend import amended_event, revision_files
@@ -37,13 +37,14 @@ def amend(ground: Session, name: str | None, wish: Wish) -> RecordedRun:
 
     Bundles stay as they were sealed. Raises UsageError for what makes no sense of this run.
     """
+    # Before the lock, which says by which words it is held.
+    refuse_in_wish(wish, ground.secrets)
     named = recorded_run(ground, name).directory
     with locked(named):
         run = standing_run(ground, named.run)
         _refuse_published(ground, named.run)
         try:
             plan = amended(run.plan, _meant(run.directory, run.plan, wish))
-            refuse_in_plan(plan, ground.secrets)
         except AmendmentRefused as refused:
             raise UsageError(str(refused), hint=refused.hint) from refused
         files = revision_files(plan, named.run)

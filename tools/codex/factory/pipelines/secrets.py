@@ -1,8 +1,10 @@
 """Which variables of the operator's environment are secret, and what they hold."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from tools.codex.factory.config import Settings
+from tools.codex.factory.domain.amendment import Wish
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.secret import LEAST_CHARACTERS, Secrets, is_telling
@@ -42,6 +44,16 @@ def refuse_in_plan(plan: Plan, secrets: Secrets) -> None:
         raise ConfigurationError(
             f"the plan holds the value of {held[0]!r}",
             hint="let the command read the variable; the plan is sealed as it is, and shown",
+        )
+
+
+def refuse_in_wish(wish: Wish, secrets: Secrets) -> None:
+    """Raise ConfigurationError where an amendment would hold a named value."""
+    held = secrets.names_in(canonical(asdict(wish)))
+    if held:
+        raise ConfigurationError(
+            f"the amendment holds the value of {held[0]!r}",
+            hint="say it in other words; an amendment is sealed, and the report shows it",
         )
 
 
