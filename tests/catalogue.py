@@ -36,6 +36,7 @@ _FAMILIES = {
     "merge": "the proof of the merged tree",
     "check": "checks on the merged tree",
     "plan": "what `factory plan` foresees",
+    "secret": "keys, tokens and passwords",
     "policy": "the integrator's own writes",
 }
 _TYPED = (["amend"], ["ledger", "--limit", "0"], ["oneshot", "--plan"])

@@ -17,7 +17,7 @@ KEYS = [
     "capture.ignore", "checks.always_run", "checks.budget", "checks.environment", "checks.timeout",
     "integrate.on_blocked", "limits.bundle_bytes", "limits.file_bytes", "limits.patch_bytes",
     "overlap.allow_identical", "report.junit", "report.markdown", "report.sarif", "runs.root",
-    "scope.grant_requests",
+    "scope.grant_requests", "secrets.accept", "secrets.names",
     "work.environment", "work.grace", "work.jobs", "work.keep", "work.log_bytes", "work.root",
     "work.setup_timeout", "work.timeout",
 ]  # fmt: skip
@@ -249,6 +249,8 @@ def test_the_fingerprint_changes_with_any_setting(tmp_path: Path) -> None:
             "report.junit": True,
             "report.markdown": True,
             "report.sarif": True,
+            "secrets.accept": ["x"],
+            "secrets.names": ["x"],
         }.items()
     ]
 
@@ -267,6 +269,7 @@ def test_the_policy_holds_every_setting_that_can_change_a_verdict(tmp_path: Path
             "overlap.allow_identical": True,
             "scope.grant_requests": True,
             "capture.ignore": ["*.o"],
+            "secrets.accept": ["tests/fixtures/**"],
         },
     ).config.policy()
 
@@ -278,6 +281,7 @@ def test_the_policy_holds_every_setting_that_can_change_a_verdict(tmp_path: Path
         "allow_identical": True,
         "grant_requests": True,
         "capture_ignore": ("*.o",),
+        "secrets_accept": ("tests/fixtures/**",),
     }
 
 

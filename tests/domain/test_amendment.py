@@ -148,7 +148,7 @@ def test_what_an_amendment_changes_is_said_a_line_for_each() -> None:
         (
             {},
             "nothing is asked to be amended",
-            "name what with --allow, --deny, --share, --drop or --drop-path",
+            "name what with --allow, --deny, --share, --drop, --drop-path or --accept-secret",
         ),
         *(
             (asked, "the plan has no worker 'A_workr'", "did you mean 'A_worker'?")

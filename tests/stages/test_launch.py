@@ -10,6 +10,7 @@ from tools.codex.factory.domain.identity import ObjectId, WorkerId, run_id
 from tools.codex.factory.domain.order import WorkOrder
 from tools.codex.factory.domain.plan import Policy, resolved
 from tools.codex.factory.domain.plan_file import parsed
+from tools.codex.factory.domain.secret import Secrets
 from tools.codex.factory.domain.settings import Config
 from tools.codex.factory.executors.local import Said
 from tools.codex.factory.repository.discovery import Base
@@ -77,6 +78,7 @@ def a_launch(folder: Path, place: Memory, recorded: list[Event]) -> Launch:
         site=site,
         base=Base("HEAD", commit, commit),
         objects=cast(Any, None),
+        secrets=Secrets(),
         clock=lambda: datetime(2026, 11, 21, tzinfo=UTC),
         stamp=str,
         record=recorded.append,

@@ -18,6 +18,7 @@ def _add_amend(parser: argparse.ArgumentParser) -> None:
     several("--share", "PATTERN", "let every worker edit these")
     several("--drop", "W", "leave a worker out")
     several("--drop-path", "W:PATH", "leave one path of a worker out")
+    several("--accept-secret", "W:PATH", "in this path, what looks like a secret is none")
     parser.add_argument("--reason", metavar="TEXT", required=True, help="why; the report says it")
 
 
@@ -36,6 +37,7 @@ def run_amend(call: Call) -> int:
         shared=tuple(dict.fromkeys(said.share)),
         dropped=tuple(dict.fromkeys(said.drop)),
         dropped_paths=_by_worker(said.drop_path, "--drop-path"),
+        accepted_secrets=_by_worker(said.accept_secret, "--accept-secret"),
     )
     run = amend(call.ground(), said.run_id, wish)
     name, changes = run.directory.run, deeds(run.plan.amendments[-1])

@@ -23,7 +23,7 @@ class AmendmentRefused(ValueError):
 class Wish:
     """What an operator asks to change: patterns and paths by worker, each once, and the reason.
 
-    `shared` is for every worker; `dropped_paths` are as artifacts show them.
+    `shared` is for every worker; paths are as artifacts show them.
     """
 
     reason: str
@@ -32,11 +32,13 @@ class Wish:
     shared: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     dropped_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accepted_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Return whether nothing is asked for."""
-        return not (self.allow or self.deny or self.shared or self.dropped or self.dropped_paths)
+        patterns = self.allow or self.deny or self.shared
+        return not (patterns or self.dropped or self.dropped_paths or self.accepted_secrets)
 
 
 def amended(plan: Plan, wish: Wish) -> Plan:
@@ -57,6 +59,7 @@ def amended(plan: Plan, wish: Wish) -> Plan:
         "shared": wish.shared,
         "dropped": tuple(sorted(wish.dropped)),
         "dropped_paths": dict(sorted(wish.dropped_paths.items())),
+        "accepted_secrets": dict(sorted(wish.accepted_secrets.items())),
         "replaced": replaced,
         "follows": digest_of(canonical(plan)),
     }
@@ -88,6 +91,7 @@ def follows(later: Plan, plan: Plan) -> bool:
         shared=said.shared,
         dropped=said.dropped,
         dropped_paths=said.dropped_paths,
+        accepted_secrets=said.accepted_secrets,
     )
     try:
         return amended(plan, wish) == later
@@ -114,6 +118,11 @@ def deeds(amendment: Amendment) -> tuple[str, ...]:
         for worker, several in amendment.dropped_paths.items()
         for path in several
     ]
+    lines += [
+        f"{worker}: {path} holds no secret, whatever it looks like"
+        for worker, several in amendment.accepted_secrets.items()
+        for path in several
+    ]
     return tuple(lines)
 
 
@@ -135,10 +144,11 @@ def _refuse_unknown(plan: Plan, wish: Wish) -> None:
     if wish.is_empty:
         raise AmendmentRefused(
             "nothing is asked to be amended",
-            hint="name what with --allow, --deny, --share, --drop or --drop-path",
+            hint="name what with --allow, --deny, --share, --drop, --drop-path or --accept-secret",
         )
     known = [entry.id for entry in plan.workers]
-    named = (*wish.allow, *wish.deny, *wish.dropped, *wish.dropped_paths)
+    of_paths = {*wish.allow, *wish.deny, *wish.dropped_paths, *wish.accepted_secrets}
+    named = (*wish.allow, *wish.deny, *wish.dropped, *wish.dropped_paths, *wish.accepted_secrets)
     gone = {worker: one.revision for one in plan.amendments for worker in one.dropped}
     for worker in named:
         if worker in gone:
@@ -150,7 +160,7 @@ def _refuse_unknown(plan: Plan, wish: Wish) -> None:
             raise AmendmentRefused(
                 f"the plan has no worker {worker!r}", hint=did_you_mean(worker, known)
             )
-    both = sorted(set(wish.dropped) & {*wish.allow, *wish.deny, *wish.dropped_paths})
+    both = sorted(set(wish.dropped) & of_paths)
     if both:
         raise AmendmentRefused(
             f"{both[0]!r} is dropped, and something of it is amended too", hint="ask for one"
@@ -163,6 +173,8 @@ def _refuse_again(plan: Plan, wish: Wish) -> None:
         _refuse_known(entry.id, "denies", wish.deny.get(entry.id, ()), entry.deny)
         gone = plan.dropped_paths(entry.id)
         _refuse_known(entry.id, "leaves out", wish.dropped_paths.get(entry.id, ()), gone)
+        known = plan.accepted_secrets(entry.id)
+        _refuse_known(entry.id, "accepts", wish.accepted_secrets.get(entry.id, ()), known)
     for pattern in wish.shared:
         if all(pattern in entry.shared for entry in plan.workers):
             raise AmendmentRefused(

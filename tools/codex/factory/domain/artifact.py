@@ -141,6 +141,8 @@ class LogEntry(Artifact):
     size: Count
     role: str
     truncated: bool
+    redacted: Count = 0
+    """How many secrets were taken out of it."""
 
 
 class LogIndex(Artifact):

@@ -87,6 +87,8 @@ class Code(StrEnum):
     PLAN_EMPTY_SCOPE = "plan.empty_scope"
     PLAN_SENSITIVE_PATH = "plan.sensitive_path"
     PLAN_SHARED_LOCK_FILE = "plan.shared_lock_file"
+    SECRET_IN_PATCH = "secret.in_patch"
+    SECRET_REDACTED = "secret.redacted"
     POLICY_WRITE_OUTSIDE = "policy.write_outside_run"
 
 

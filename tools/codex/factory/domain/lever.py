@@ -36,6 +36,11 @@ def retrying(worker: str) -> str:
     return f"`factory launch --only {shlex.quote(worker)}`"
 
 
+def accepting(worker: str, path: str) -> str:
+    """Return how what only looks like a secret is accepted in one path of a worker."""
+    return _amend("--accept-secret", f"{worker}:{quoted(path)}")
+
+
 def either(*levers: tuple[str, str]) -> str:
     """Return a hint that names each lever that is there, with what it does."""
     return "; ".join(f"{lever} {what}" for lever, what in levers if lever)

@@ -136,6 +136,17 @@ MEANING: Mapping[Code, Meaning] = {
         "lock that it would write.",
         "Let one worker own it, and write it anew after the merge.",
     ),
+    Code.SECRET_IN_PATCH: Meaning(
+        "The worker would bring a secret into the repository: the value of a variable that is one, "
+        "or what has the well-known form of a token or a private key.",
+        "Revoke it, and `factory amend --drop-path W:PATH`; where the value is made up, "
+        "`factory amend --accept-secret W:PATH`, or name the path in secrets.accept for new runs.",
+    ),
+    Code.SECRET_REDACTED: Meaning(
+        "A log or a text held a secret; in the copy that the run keeps, a mark stands in its "
+        "place.",
+        "Find out why it was said, and revoke it where others may have read it.",
+    ),
     Code.POLICY_WRITE_OUTSIDE: Meaning(
         "A link or another thing stood in the way of the integrator and would have led its write "
         "out of the run folder; it was set aside.",

@@ -148,6 +148,7 @@ class Policy(Artifact):
     file_bytes: int = 100 << 20
     bundle_bytes: int = 512 << 20
     capture_ignore: tuple[str, ...] = ()
+    secrets_accept: tuple[str, ...] = ()
 
     def limits(self) -> PatchLimits:
         """Return how much a patch may hold."""
@@ -179,6 +180,8 @@ class Amendment(Artifact):
     shared: tuple[PatternText, ...]
     dropped: tuple[str, ...]
     dropped_paths: dict[str, tuple[PathText, ...]]
+    accepted_secrets: dict[str, tuple[PathText, ...]] = Field(default_factory=dict)
+    """Paths in which what looks like a secret is none."""
     replaced: tuple[WorkerEntry, ...]
     follows: DigestText
 
@@ -210,6 +213,12 @@ class Plan(Artifact):
         """Return the paths of a worker that are left out of the merge, as artifacts show them."""
         return frozenset(
             path for one in self.amendments for path in one.dropped_paths.get(worker, ())
+        )
+
+    def accepted_secrets(self, worker: str) -> frozenset[str]:
+        """Return the paths of a worker in which no shape is a secret, as artifacts show them."""
+        return frozenset(
+            path for one in self.amendments for path in one.accepted_secrets.get(worker, ())
         )
 
 

@@ -99,6 +99,15 @@ class Capture(_Section):
     """Patterns of what is in no bundle, beside the repository's own .gitignore files."""
 
 
+class SecretSettings(_Section):
+    """What is secret, beside variables whose names say so, and what only looks like it."""
+
+    names: tuple[VariableName, ...] = ()
+    """Variables of the operator's environment whose values are in no patch, log or text."""
+    accept: tuple[PatternText, ...] = ()
+    """Patterns of paths in which made-up values may stand that look like tokens."""
+
+
 class Report(_Section):
     """In which other forms the report is written, beside FINAL_REPORT.txt."""
 
@@ -125,6 +134,7 @@ class Config(_Section):
     work: Work = Work()
     checks: Checks = Checks()
     capture: Capture = Capture()
+    secrets: SecretSettings = SecretSettings()
     report: Report = Report()
 
     def policy(self) -> Policy:
@@ -137,6 +147,7 @@ class Config(_Section):
             file_bytes=self.limits.file_bytes,
             bundle_bytes=self.limits.bundle_bytes,
             capture_ignore=self.capture.ignore,
+            secrets_accept=self.secrets.accept,
         )
 
     def digest(self) -> Digest:

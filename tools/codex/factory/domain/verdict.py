@@ -8,6 +8,7 @@ from tools.codex.factory.domain.artifact import ScopeLock, Status
 from tools.codex.factory.domain.bundle import Bundle, RawBundle, read
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.claim import claim_findings
+from tools.codex.factory.domain.disclosure import undecided
 from tools.codex.factory.domain.ending import ending_findings
 from tools.codex.factory.domain.finding import Code, Finding, blocking, in_order, note
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, RunId, WorkerId
@@ -71,7 +72,12 @@ def judge(
     for raw in sorted(raws, key=lambda raw: raw.worker):
         made_elsewhere = entries[raw.worker].source == "bundle"
         came = read(raw, run=run, limits=limits, made_elsewhere=made_elsewhere)
-        found[raw.worker] = list(came.findings)
+        found[raw.worker] = undecided(
+            came.findings,
+            raw.worker,
+            dropped=plan.dropped_paths(raw.worker),
+            accepted=plan.accepted_secrets(raw.worker),
+        )
         if came.bundle is not None:
             bundles[raw.worker] = came.bundle
             found[raw.worker] += ending_findings(

@@ -1,5 +1,6 @@
 """The operator's lever: what was sealed is changed by a new revision, and says why."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ from tools.codex.factory.pipelines.record import (
     standing_run,
     view_of,
 )
+from tools.codex.factory.pipelines.secrets import refuse_in_wish
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.render.text import shown
 from tools.codex.factory.stages.amend import amended_event, revision_files
@@ -41,6 +43,8 @@ def amend(ground: Session, name: str | None, wish: Wish) -> RecordedRun:
 
     Bundles stay as they were sealed. Raises UsageError for what makes no sense of this run.
     """
+    # Before the lock, which says by which words it is held.
+    refuse_in_wish(wish, ground.secrets)
     named = recorded_run(ground, name).directory
     with locked(named):
         run = standing_run(ground, named.run)
@@ -66,15 +70,22 @@ def _refuse_published(ground: Session, run: RunId) -> None:
 
 
 def _meant(run: RunDirectory, plan: Plan, wish: Wish) -> Wish:
-    """Return the wish with each path that is to be left out as artifacts show it."""
+    """Return the wish with each path that it names as artifacts show it."""
     known = {entry.id for entry in plan.workers}
-    paths = {
-        worker: tuple(_path(run, WorkerId(worker), path) for path in several)
-        if worker in known
-        else several
-        for worker, several in wish.dropped_paths.items()
-    }
-    return replace(wish, dropped_paths=paths)
+
+    def meant(paths: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        return {
+            worker: tuple(_path(run, WorkerId(worker), path) for path in several)
+            if worker in known
+            else several
+            for worker, several in paths.items()
+        }
+
+    return replace(
+        wish,
+        dropped_paths=meant(wish.dropped_paths),
+        accepted_secrets=meant(wish.accepted_secrets),
+    )
 
 
 def _path(run: RunDirectory, worker: WorkerId, said: str) -> str:

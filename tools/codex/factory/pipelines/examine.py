@@ -84,6 +84,7 @@ def _checking(
         work=where.work,
         settings=ground.settings.config.checks,
         passes=Passes(ground.runs_root),
+        secrets=ground.secrets,
         witnessed=lambda named, key: passed_in(ground, named, key),
         flaked=lambda key: flaked_in(ground, run.directory.run, key),
         clock=clock,

@@ -12,7 +12,7 @@ from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.evidence import (
     IntegratorStatus,
 )
-from tools.codex.factory.domain.identity import WorkerId, digest_of
+from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, unquoted
 from tools.codex.factory.domain.result import Integration, with_checks
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
@@ -36,6 +36,7 @@ from tools.codex.factory.repository.objects import objects_of
 from tools.codex.factory.repository.quarantine import open_store
 from tools.codex.factory.stages.clear import cleared
 from tools.codex.factory.stages.integrate import Tools, integrate, part_of
+from tools.codex.factory.stages.redact import redaction_note
 from tools.codex.factory.stages.report import ThisRun, report_event, with_findings, write_report
 from tools.codex.factory.storage.run_directory import STORE, plan_name
 from tools.codex.factory.wiring import clock, own_command, own_environment, stamp, versions
@@ -157,7 +158,10 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         forms=order.forms,
         stamp=stamp,
     )
-    reached = with_findings(integration, outside)
+    redacted = tuple(
+        redaction_note(INTEGRATOR, log.path, log.redacted) for log in asked.logs if log.redacted
+    )
+    reached = with_findings(integration, (*outside, *redacted))
     status = write_report(directory, plan, manifest, reached, about, asked.logs)
     yield event_said(report_event(status))
     yield Said(kind="reported")

@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from tools.codex.factory.domain.document import canonical
@@ -13,6 +14,7 @@ from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.errors import Bug, FactoryError, FailedRun, Interrupted, StorageError
 from tools.codex.factory.pipelines.record import RecordedRun, report_file
+from tools.codex.factory.pipelines.secrets import hide
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.stages.clear import cleared
 from tools.codex.factory.stages.report import TRACEBACK, ThisRun, write_failure
@@ -44,10 +46,11 @@ def ending(
 
     An error that leaves the block is written down as FAIL first.
     """
-    started = clock()
+    started, secrets = clock(), ground.secrets
     try:
         yield recorder(ground, tell)
     except FactoryError as error:
+        hide(error, secrets)
         if error.exit_code not in _REFUSALS:
             _fail(ground, run, error, started)
         raise
@@ -63,15 +66,18 @@ def ending(
             hint=f"the traceback is in {run.directory.folder}/{INTEGRATOR}/{TRACEBACK}",
             log=traceback.format_exc(),
         )
+        hide(named, secrets)
         _fail(ground, run, named, started)
         raise named from bug
 
 
 def recorder(ground: Session, tell: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Return what appends an event to the ledger and tells the operator of it."""
-    ledger = ground.ledger
+    """Return what appends an event to the ledger and tells the operator of it, without secrets."""
+    ledger, secrets = ground.ledger, ground.secrets
 
     def record(event: Event) -> None:
+        details = {key: secrets.text(value) for key, value in event.details.items()}
+        event = replace(event, details=details)
         ledger.append([event])
         tell(event)
 

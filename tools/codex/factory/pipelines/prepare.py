@@ -11,6 +11,7 @@ from tools.codex.factory.domain.plan_file import PlanRefused, parsed
 from tools.codex.factory.domain.rehearsal import built_in_plan, rehearsed
 from tools.codex.factory.domain.settings import Work
 from tools.codex.factory.errors import ConfigurationError, StorageError, UsageError
+from tools.codex.factory.pipelines.secrets import refuse_in_plan, unset_notes
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import root_of
 from tools.codex.factory.repository.discovery import Base, base_of, commit_named
@@ -73,7 +74,8 @@ def planned(
         policy=policy,
     )
     plan = resolved(file, policy, pins(sources), ground.runs_root_in_repository)
-    notes = list(ground.settings.notes)
+    refuse_in_plan(plan, ground.secrets)
+    notes = [*ground.settings.notes, *unset_notes(ground.settings, ground.host)]
     head = commit_named(ground.git, ground.repository, "HEAD") or base.commit
     dirty = left_out(ground.git, ground.repository, head)
     if dirty:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.config import Settings, load
+from tools.codex.factory.domain.secret import Secrets
 from tools.codex.factory.errors import ConfigurationError
 from tools.codex.factory.host import Host
+from tools.codex.factory.pipelines.secrets import secrets_of
 from tools.codex.factory.repository.discovery import UserRepository, git_version, repository_at
 from tools.codex.factory.repository.git import Git, git_of
 from tools.codex.factory.storage.ledger import Ledger
@@ -30,6 +32,11 @@ class Session:
     def ledger(self) -> Ledger:
         """Return the ledger of the runs root."""
         return Ledger(self.runs_root, clock)
+
+    @property
+    def secrets(self) -> Secrets:
+        """Return what is secret; raise ConfigurationError where a value is too short to find."""
+        return secrets_of(self.settings, self.host)
 
     @property
     def runs_root_in_repository(self) -> str | None:

@@ -9,6 +9,7 @@ from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import ObjectId, RepoPath, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import ADOPTED, Plan
+from tools.codex.factory.domain.secret import Secrets
 from tools.codex.factory.domain.tree import Entry, around, spliced
 from tools.codex.factory.errors import RepositoryError
 from tools.codex.factory.repository.branch import carried
@@ -19,7 +20,8 @@ from tools.codex.factory.repository.objects import Objects
 from tools.codex.factory.repository.quarantine import keep_pack, pack_of
 from tools.codex.factory.stages.bundle import Made, bundle_files, proven_on
 from tools.codex.factory.stages.gather import BranchSource, BundleSource, PatchSource, Source
-from tools.codex.factory.storage.intake import is_sealed, seal
+from tools.codex.factory.stages.redact import Sieve, redacted_bundle, redacted_finding
+from tools.codex.factory.storage.intake import TakenIn, is_sealed, seal
 from tools.codex.factory.storage.run_directory import RunDirectory, seal_name
 
 Record = Callable[[Event], None]
@@ -43,6 +45,7 @@ def adopt(
     git: Git,
     repository: UserRepository,
     objects: Objects,
+    secrets: Secrets,
     clock: Callable[[], datetime],
     stamp: Callable[[datetime], str],
     record: Record,
@@ -52,12 +55,14 @@ def adopt(
     adopted = [worker for worker, entry in entries.items() if entry.source in ADOPTED]
     open_workers = [worker for worker in adopted if not is_sealed(run, worker)]
     started = clock()
+    sieve = Sieve(secrets=secrets, plan=plan, objects=objects)
     work: dict[WorkerId, _Work] = {}
     contents: dict[WorkerId, PatchSource] = {}
     for worker in open_workers:
         source = sources[worker]
         if isinstance(source, BundleSource):
-            seal(run, worker, source.taken.files, source.taken.findings)
+            taken = _taken(worker, source.taken, base, sieve)
+            seal(run, worker, taken.files, taken.findings)
             record(sealed_event(run, worker))
         elif isinstance(source, PatchSource):
             contents[worker] = source
@@ -84,9 +89,25 @@ def adopt(
             findings=done.findings,
             times=(started, clock()),
         )
+        made, told = sieve.withheld(worker, made)
         files = bundle_files(run.run, entries[worker], made, base_commit=base.commit, stamp=stamp)
-        seal(run, worker, files)
+        taken = redacted_bundle(files, worker, secrets)
+        seal(run, worker, taken.files, (*told, *taken.findings))
         record(sealed_event(run, worker))
+
+
+def _taken(worker: WorkerId, taken: TakenIn, base: Base, sieve: Sieve) -> TakenIn:
+    """Return a bundle made elsewhere as it may be kept, with the secrets that it would bring."""
+    patch = taken.files.get("DIFF.patch", b"")
+    proven = proven_on({worker: patch}, sieve.plan, base, sieve.objects)[worker]
+    told = sieve.disclosed(worker, proven.changes)
+    kept = redacted_bundle(taken.files, worker, sieve.secrets, but=())
+    files = kept.files
+    if told.names or sieve.shows(*proven.findings):
+        # Nothing is lost: it lies where it was handed in.
+        files = {name: content for name, content in files.items() if name != "DIFF.patch"}
+    said = (*taken.findings, *told.names, *told.contents, *kept.findings)
+    return TakenIn(files, tuple(redacted_finding(one, sieve.secrets) for one in said))
 
 
 def _patched(

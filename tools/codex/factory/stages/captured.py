@@ -13,15 +13,17 @@ from tools.codex.factory.domain.tree import around, spliced
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.stages.bundle import Made, bundle_files, proven_on
 from tools.codex.factory.stages.order import Launch
+from tools.codex.factory.stages.redact import Sieve, redacted_bundle
 from tools.codex.factory.storage.attempt import STRAY, Attempt
+from tools.codex.factory.storage.intake import TakenIn
 from tools.codex.factory.storage.outbox import take_in_outbox
 from tools.codex.factory.storage.run_directory import read_regular
 
 
 def attempt_files(
     about: Launch, entry: WorkerEntry, attempt: Attempt, outcome: Outcome, number: int
-) -> dict[str, bytes]:
-    """Return the bundle of an attempt: what was captured, proven on the base."""
+) -> TakenIn:
+    """Return the bundle of an attempt: what was captured, proven on the base, without secrets."""
     worker = WorkerId(entry.id)
     findings = list(outcome.findings)
     findings += _step_findings(entry, outcome)
@@ -48,9 +50,13 @@ def attempt_files(
         texts=outbox.files,
         logs=_logs(about, attempt, outcome),
     )
-    return bundle_files(
+    sieve = Sieve(secrets=about.secrets, plan=about.plan, objects=about.objects)
+    made, told = sieve.withheld(worker, made, proven.findings)
+    files = bundle_files(
         about.run.run, entry, made, base_commit=about.base.commit, stamp=about.stamp
     )
+    kept = redacted_bundle(files, worker, about.secrets)
+    return TakenIn(kept.files, (*told, *kept.findings))
 
 
 def _patch(

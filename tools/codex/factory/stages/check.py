@@ -6,13 +6,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from tools.codex.factory.domain.artifact import Ending, LogEntry
-from tools.codex.factory.domain.document import canonical
+from pydantic import ValidationError
+
+from tools.codex.factory.domain.artifact import Ending, LogEntry, LogIndex
+from tools.codex.factory.domain.document import NotStrictJson, canonical, parse
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import CheckRow
 from tools.codex.factory.domain.identity import INTEGRATOR, Digest, digest_of
 from tools.codex.factory.domain.plan import Check
-from tools.codex.factory.stages.trial import STREAMS, Checking, Ran, Tree, ran, step_name
+from tools.codex.factory.errors import StorageError
+from tools.codex.factory.stages.trial import (
+    STREAMS,
+    Checking,
+    Ran,
+    Stream,
+    Tree,
+    ran,
+    step_name,
+)
 from tools.codex.factory.storage.run_directory import worker_artifact
 
 _NO_TIME = Ran(None, "there was no time for it")
@@ -115,7 +126,8 @@ def _tail(run: Ran) -> tuple[str, ...]:
     lines = [
         line[:_TAIL_CHARACTERS]
         for stream in STREAMS
-        for line in run.said.get(stream, (b"", False))[0].decode("utf-8", "replace").splitlines()
+        if stream in run.said
+        for line in run.said[stream].content.decode("utf-8", "replace").splitlines()
     ]
     return tuple(lines[-_TAIL_LINES:])
 
@@ -127,18 +139,19 @@ def _keep_logs(
     if logs is None:
         return
     again = "" if len(runs) == 1 else f".run-{len(runs)}"
-    for stream, (content, truncated) in runs[-1].said.items():
-        if not content:
+    for stream, said in runs[-1].said.items():
+        if not said.content:
             continue
         name = f"LOGS/{step_name(about, check)}{again}.{stream}.log"
-        about.run.write(worker_artifact(INTEGRATOR, name), content)
+        about.run.write(worker_artifact(INTEGRATOR, name), said.content)
         logs.append(
             LogEntry(
                 path=name,
-                sha256=digest_of(content),
-                size=len(content),
+                sha256=digest_of(said.content),
+                size=len(said.content),
                 role=f"check {check.name} {stream}",
-                truncated=truncated,
+                truncated=said.truncated,
+                redacted=said.redacted,
             )
         )
 
@@ -146,12 +159,24 @@ def _keep_logs(
 def _keep_own_logs(about: Checking, check: Check, reused: str, logs: list[LogEntry] | None) -> None:
     """Keep what a check said in this very run, where an earlier integration of it passed."""
     said = {}
+    known = _own_index(about) if reused == about.run.run else {}
     for stream in STREAMS:
-        name = worker_artifact(INTEGRATOR, f"LOGS/{step_name(about, check)}.{stream}.log")
-        if reused == about.run.run and about.run.has(name):
-            content = about.run.read(name)
-            said[stream] = (content, len(content) > about.work.log_bytes)
+        name = f"LOGS/{step_name(about, check)}.{stream}.log"
+        where = worker_artifact(INTEGRATOR, name)
+        if reused == about.run.run and about.run.has(where):
+            content, entry = about.run.read(where), known.get(name)
+            is_cut = entry.truncated if entry else len(content) > about.work.log_bytes
+            said[stream] = Stream(content, is_cut, entry.redacted if entry else 0)
     _keep_logs(about, check, [Ran(None, "", said)], logs)
+
+
+def _own_index(about: Checking) -> dict[str, LogEntry]:
+    """Return what an earlier integration of this run said of its logs; nothing where it cannot."""
+    try:
+        content = about.run.read(worker_artifact(INTEGRATOR, "LOGS/INDEX.json"))
+        return {log.path: log for log in parse(LogIndex, content).logs}
+    except (FileNotFoundError, StorageError, ValidationError, NotStrictJson):
+        return {}
 
 
 def _kept(about: Checking, check: Check, tree: Tree) -> str | None:

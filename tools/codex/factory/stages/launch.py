@@ -1,7 +1,7 @@
 """Workers run here: checkouts out, orders in, a sealed bundle for each that ended."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,7 +146,8 @@ def _settle(
         about.record(_event(about, worker, EventType.WORKER_WAITING, at=at, why=why))
         return False
     outcome = _as_known(outcome, about.known.pop(worker, None))
-    files = attempt_files(about, entry, attempt, outcome, number)
+    taken = attempt_files(about, entry, attempt, outcome, number)
+    files = taken.files
     ended = _event(about, worker, EventType.WORKER_ENDED, how=outcome.how, attempt=str(number))
     counts = {"changes": len(parse(FilesChanged, files["FILES_CHANGED.json"]).changes)}
     ended = replace(ended, file_counts=counts, duration_ms=outcome.milliseconds)
@@ -157,7 +158,7 @@ def _settle(
         _keep(about, worker, number, files)
         _begin(about, entry, number + 1)
         return outcome.is_whole and not about.site.work.keep
-    seal(about.run, worker, files)
+    seal(about.run, worker, files, taken.findings)
     about.record(sealed_event(about.run, worker))
     return outcome.is_whole and not about.site.work.keep
 
@@ -185,7 +186,7 @@ def _as_known(outcome: Outcome, known: Outcome | None) -> Outcome:
     )
 
 
-def _keep(about: Launch, worker: WorkerId, number: int, files: dict[str, bytes]) -> None:
+def _keep(about: Launch, worker: WorkerId, number: int, files: Mapping[str, bytes]) -> None:
     """Keep a failed attempt in the run; its STATUS.json last, which says that it is all there."""
     folder = worker_artifact(worker, f"{ATTEMPTS}/{number}")
     rest = {f"{folder}/{name}": files[name] for name in files if name != _MARKER}

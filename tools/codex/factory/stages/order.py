@@ -11,6 +11,7 @@ from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, PROMPT, Outcome, Step, WorkOrder
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, seconds
 from tools.codex.factory.domain.rehearsal import PROGRAM
+from tools.codex.factory.domain.secret import Secrets
 from tools.codex.factory.domain.settings import Work
 from tools.codex.factory.executors.local import MARK, Local
 from tools.codex.factory.repository.discovery import Base
@@ -47,6 +48,7 @@ class Launch:
     site: Site
     base: Base
     objects: Objects
+    secrets: Secrets
     clock: Callable[[], datetime]
     stamp: Callable[[datetime], str]
     record: Callable[[Event], None]

@@ -51,9 +51,12 @@ def rebuild(
 
 
 def _witnessed(status: IntegratorStatus) -> tuple[Finding, ...]:
-    """Return the findings that only the run itself could make: what stood in the way then."""
+    """Return the findings that only the run itself could make: what stood in the way, was said."""
     return tuple(
-        finding_of(said) for said in status.findings if said.code == Code.POLICY_WRITE_OUTSIDE
+        finding_of(said)
+        for said in status.findings
+        if said.code == Code.POLICY_WRITE_OUTSIDE
+        or (said.code == Code.SECRET_REDACTED and said.subject.startswith(f"{INTEGRATOR}: "))
     )
 
 

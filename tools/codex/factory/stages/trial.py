@@ -10,10 +10,12 @@ from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import Digest, ObjectId
 from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder, ended_how
 from tools.codex.factory.domain.plan import Check, Plan, seconds
+from tools.codex.factory.domain.secret import Secrets
 from tools.codex.factory.domain.settings import Checks, Work
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.executors.local import MARK, Local, await_free, end_workers
 from tools.codex.factory.repository.checkout import remove_checkout
+from tools.codex.factory.stages.redact import redacted_log
 from tools.codex.factory.storage.attempt import Attempt
 from tools.codex.factory.storage.passes import Passes
 from tools.codex.factory.storage.run_directory import RunDirectory
@@ -36,6 +38,7 @@ class Checking:
     work: Work
     settings: Checks
     passes: Passes
+    secrets: Secrets
     witnessed: Callable[[str, Digest], bool]
     """Whether the ledger has it that what a key stands for passed in a run."""
     flaked: Callable[[Digest], int]
@@ -55,13 +58,22 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """What was said, whether it was cut, and how many secrets were taken out of it."""
+
+    content: bytes
+    truncated: bool
+    redacted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
     """One run of one check. `step` is None where it never began, for `reason`."""
 
     step: StepEnded | None
     reason: str
-    said: Mapping[str, tuple[bytes, bool]] = field(default_factory=dict)
-    """stdout and stderr, each with whether it was cut."""
+    said: Mapping[str, Stream] = field(default_factory=dict)
+    """stdout and stderr."""
 
     @property
     def passed(self) -> bool:
@@ -188,7 +200,7 @@ def step_name(about: Checking, check: Check) -> str:
 
 def _said(
     about: Checking, attempt: Attempt, step: StepEnded, outcome: Outcome
-) -> dict[str, tuple[bytes, bool]]:
+) -> dict[str, Stream]:
     truncated = {log.name: log.truncated for log in outcome.logs}
     found = {}
     for stream in STREAMS:
@@ -197,7 +209,9 @@ def _said(
             content = attempt.log(name, limit=2 * about.work.log_bytes)
         except (FileNotFoundError, StorageError):
             continue
-        found[stream] = (content, truncated.get(name, False))
+        is_cut = truncated.get(name, False)
+        content, count = redacted_log(content, about.secrets, truncated=is_cut)
+        found[stream] = Stream(content, is_cut, count)
     return found
 
 
