@@ -43,9 +43,7 @@ class Disks:
 
     def factory(self, factory: Factory, *words: str, env: Mapping[str, str]) -> Ended:
         """Run `factory words` as a process of its own, where the disks are mounted."""
-        return self.run(
-            *factory.argv(*words), cwd=factory.folder, env=factory.environment(env)
-        )
+        return self.run(*factory.argv(*words), cwd=factory.folder, env=factory.environment(env))
 
     def mount(self, folder: Path, *, size: int = 256 << 20, files: int = 0) -> None:
         """Mount a disk of `size` bytes and `files` files (0: as many as go) on `folder`."""

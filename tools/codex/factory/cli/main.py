@@ -32,7 +32,14 @@ from tools.codex.factory.cli.screen import LEVELS, Screen
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
 from tools.codex.factory.cli.watch import WATCH
 from tools.codex.factory.domain.nearest import did_you_mean
-from tools.codex.factory.errors import Bug, FactoryError, Interrupted, UsageError
+from tools.codex.factory.errors import (
+    Bug,
+    FactoryError,
+    Interrupted,
+    NoRoom,
+    UsageError,
+    is_spent,
+)
 
 COMMANDS: dict[str, CliCommand] = {
     command.name: command
@@ -115,6 +122,8 @@ def _run(words: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as bug:
+        if isinstance(bug, OSError) and is_spent(bug):
+            return _refused(screen, command, NoRoom("cannot go on", str(bug)))
         return _refused(screen, command, _bug(bug))
 
 

@@ -18,9 +18,10 @@ from tools.codex.factory.domain.order import (
     StepEnded,
     WorkOrder,
     order_from,
+    unbegun,
 )
 from tools.codex.factory.domain.wording import few
-from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.errors import FactoryError, NoRoom
 from tools.codex.factory.host import Host, take_host
 from tools.codex.factory.process.lifeline import Lifeline
 from tools.codex.factory.process.tree import adopt_orphans, keep_to_itself
@@ -35,6 +36,7 @@ from tools.codex.factory.repository.checkout import (
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.subject import Subject
 from tools.codex.factory.storage.attempt import HOME, Attempt
+from tools.codex.factory.storage.run_directory import storing
 
 _NOTHING = Captured(None, (), b"", False)
 
@@ -50,8 +52,15 @@ def serve() -> int:
     order = order_from(json.loads(line))
     attempt = Attempt(Path(order.folder))
     run = _Run(order, attempt, lifeline, take_host())
-    outcome, captured = run.carried_out()
-    digest = attempt.keep(outcome, patch=captured.patch, stray=captured.stray)
+    try:
+        with storing(order.folder):
+            outcome, captured = run.carried_out()
+            digest = attempt.keep(outcome, patch=captured.patch, stray=captured.stray)
+    except NoRoom as refused:
+        sys.stderr.write(f"{refused}\n")
+        _say("no_room", reason=refused.reason)
+        run.keep_end()
+        return refused.exit_code
     _say("outcome", sha256=digest)
     if lifeline.word() == CLEAR + b"\n" or order.is_check:
         attempt.clear(remove_checkout)
@@ -87,6 +96,11 @@ class _Run:
             captured = capture(self._git, self._subject(), scratch=self._attempt.folder)
         return self._outcome(captured), captured
 
+    def keep_end(self) -> None:
+        """Keep how the work ended, where there was no room for what it left."""
+        if self._order.captures and self._ended and self._ended[-1].kind == "work":
+            self._attempt.keep_end(self._outcome(_NOTHING))
+
     def _made(self) -> bool:
         order = self._order
         try:
@@ -98,6 +112,8 @@ class _Run:
                 shallow=order.shallow.encode("ascii"),
                 name=order.name,
             )
+        except NoRoom:
+            raise
         except (FactoryError, OSError) as error:
             sys.stderr.write(f"{error}\n")
             message = "the checkout cannot be made"
@@ -112,7 +128,7 @@ class _Run:
         try:
             for step in self._order.steps:
                 if self._lifeline.is_cut():
-                    self._ended.append(_unbegun(step, "stopped"))
+                    self._ended.append(unbegun(step, "stopped"))
                     return
                 _say(step.kind, step=step.name)
                 ended = self._run_step(step, temporary)
@@ -160,7 +176,7 @@ class _Run:
         return ended
 
     def _gone(self, step: Step) -> StepEnded:
-        ended = replace(_unbegun(step, "not_started"), reason="the checkout is gone, or is a link")
+        ended = replace(unbegun(step, "not_started"), reason="the checkout is gone, or is a link")
         self._ended.append(ended)
         return ended
 
@@ -173,6 +189,8 @@ class _Run:
             return True
         try:
             changed = dirt(self._git, self._subject(), scratch=self._attempt.folder)
+        except NoRoom:
+            raise
         except (FactoryError, OSError) as error:
             sys.stderr.write(f"{error}\n")
             changed = ("what cannot be read any more",)
@@ -215,14 +233,14 @@ class _Run:
         """Return the end that says how the whole order ended."""
         nothing = Step(name="", kind="work", argv=(), wall_seconds=0, idle_seconds=None)
         if self._order.is_lost:
-            return _unbegun(nothing, "lost")
+            return unbegun(nothing, "lost")
         if self._ended and self._ended[-1].kind == "work":
             return self._ended[-1]
         if self._ended and self._ended[-1].how == "stopped":
             return self._ended[-1]
         if self._findings or (self._ended and not self._ended[-1].is_good):
-            return _unbegun(nothing, "not_started")
-        return _unbegun(nothing, "waiting")
+            return unbegun(nothing, "not_started")
+        return unbegun(nothing, "waiting")
 
     def _add(self, code: Code, what: str, message: str, hint: str) -> None:
         self._findings.append(blocking(code, f"{self._order.name}: {what}", message, hint))
@@ -254,19 +272,6 @@ def _ended(step: Step, done: Watched) -> StepEnded:
         milliseconds=done.milliseconds,
         survivors=done.survivors,
         reason=done.reason,
-    )
-
-
-def _unbegun(step: Step, how: str) -> StepEnded:
-    return StepEnded(
-        name=step.name,
-        kind=step.kind,
-        how=how,  # type: ignore[arg-type]
-        exit_code=None,
-        signal=None,
-        milliseconds=0,
-        survivors=0,
-        reason="",
     )
 
 

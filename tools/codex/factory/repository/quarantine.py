@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId
+from tools.codex.factory.errors import raise_spent
 from tools.codex.factory.process.child import Completed
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.loan import loan
@@ -20,6 +21,14 @@ def open_store(git: Git, store: Path, borrowed: Path) -> None:
 
     Done again it only renews the loan, so a run survives a repository that was moved.
     """
+    try:
+        _open_store(git, store, borrowed)
+    except OSError as error:
+        raise_spent(error, f"cannot write {str(store)!r}")
+        raise
+
+
+def _open_store(git: Git, store: Path, borrowed: Path) -> None:
     info = store / "objects" / "info"
     # The loan is written last: without one, a git that was killed may have made half of the store.
     if not (info / "alternates").exists():

@@ -14,6 +14,7 @@ from tools.codex.factory.errors import (
     OutsideRunDirectory,
     RunUnavailable,
     StorageError,
+    raise_spent,
 )
 from tools.codex.factory.storage.durable import replace_file, sync_folder
 
@@ -23,6 +24,7 @@ STORE = "objects.git"
 SEALS = "seals"
 UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 """What the system says of a place that may not be written."""
+_NOWHERE = Path()
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -60,9 +62,9 @@ class RunDirectory:
                     leaf = name.rpartition("/")[2]
                     _check_leaf(leaf, name)
                     self._refuse_link(parent, leaf, name)
-                    with storing(name):
+                    with storing(name, self.folder):
                         replace_file(parent, leaf, files[name])
-                with storing(names[0]):
+                with storing(names[0], self.folder):
                     sync_folder(parent)
 
     @contextmanager
@@ -121,7 +123,7 @@ class RunDirectory:
             number = 1
             while _exists(parent, aside := f"{leaf}.refused-{number}"):
                 number += 1
-            with storing(name):
+            with storing(name, self.folder):
                 os.rename(leaf, aside, src_dir_fd=parent, dst_dir_fd=parent)
         above = name.rpartition("/")[0]
         return f"{above}/{aside}" if above else aside
@@ -134,7 +136,8 @@ class RunDirectory:
         for old in self.folder.glob(".scratch-*"):
             if old.is_dir() and not old.is_symlink():
                 shutil.rmtree(old)
-        return tempfile.TemporaryDirectory(prefix=".scratch-", dir=self.folder)
+        with storing(".scratch", self.folder):
+            return tempfile.TemporaryDirectory(prefix=".scratch-", dir=self.folder)
 
     @contextmanager
     def _parent(self, name: str, *, make: bool) -> Iterator[tuple[int, str]]:
@@ -149,6 +152,7 @@ class RunDirectory:
                 f"run {self.run!r} is gone", hint="`factory ledger` lists the runs"
             ) from None
         except OSError as error:
+            raise_spent(error, f"cannot open {str(self.folder)!r}")
             raise OutsideRunDirectory(str(self.folder)) from error
         try:
             for part in parts[:-1]:
@@ -161,7 +165,7 @@ class RunDirectory:
 
     def _step(self, parent: int, part: str, name: str, make: bool) -> int:
         if make:
-            with storing(name), suppress(FileExistsError):
+            with storing(name, self.folder), suppress(FileExistsError):
                 os.mkdir(part, dir_fd=parent)
         try:
             return os.open(part, _FOLDER, dir_fd=parent)
@@ -170,13 +174,14 @@ class RunDirectory:
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise OutsideRunDirectory(name) from error
+            raise_spent(error, f"cannot open {str(self.folder / name)!r}")
             raise StorageError(
                 f"cannot open {name!r}: {error.strerror}",
                 hint=f"look at the permissions of {str(self.folder)!r}",
             ) from error
 
     def _refuse_link(self, parent: int, leaf: str, name: str) -> None:
-        with storing(name), suppress(FileNotFoundError):
+        with storing(name, self.folder), suppress(FileNotFoundError):
             if not stat.S_ISREG(os.lstat(leaf, dir_fd=parent).st_mode):
                 raise OutsideRunDirectory(name)
 
@@ -198,6 +203,7 @@ def read_regular(path: str | Path, *, limit: int, parent: int | None = None) -> 
     except FileNotFoundError:
         raise
     except OSError as error:
+        raise_spent(error, f"cannot open {str(path)!r}")
         reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
         raise NotARegularFile(f"{path}: {reason}", hint="put a regular file there") from error
     try:
@@ -254,11 +260,15 @@ def seal_name(worker: WorkerId) -> str:
 
 
 @contextmanager
-def storing(name: str) -> Iterator[None]:
-    """Turn an OSError of the block into a StorageError that names what was being written."""
+def storing(name: str, folder: Path = _NOWHERE) -> Iterator[None]:
+    """Turn an OSError of the block into a StorageError that names what was being written.
+
+    Where there is no room it is NoRoom, which names it from `folder` on.
+    """
     try:
         yield
     except OSError as error:
+        raise_spent(error, f"cannot write {str(folder / name)!r}")
         raise StorageError(
             f"cannot write {name!r}: {error.strerror}",
             hint="look at permissions and free space, or set runs.root",
