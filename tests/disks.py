@@ -1,5 +1,6 @@
 """Small disks of a test's own, in a place where no mount outlives the test."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import Repo
 from tests.conftest import Ended, Factory
+from tests.workers import program
 
 _IN_FOLDER = 'cd "$1" && shift && exec "$@"'
 _READY = b"ready\n"
@@ -89,3 +92,98 @@ def disks_of_its_own() -> Iterator[Disks]:
     finally:
         os.killpg(keeper.pid, signal.SIGKILL)
         keeper.communicate()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A run of three workers with one root on a small disk; B, the second, can fill that disk."""
+
+    disks: Disks
+    factory: Factory
+    top: Path
+    variables: Mapping[str, str]
+
+    @property
+    def disk(self) -> Path:
+        """Return where the small disk is."""
+        return self.top / "disk"
+
+    def plan(self, kind: str = "none", left: int = 0) -> str:
+        """Write the plan: B leaves `left` bytes or files (`kind`) of the disk."""
+        said = {
+            "schema_version": 1,
+            "title": "A full disk",
+            "workers": [
+                self._worker("A", "src/a", 10, 8192, "none", 0),
+                self._worker("B", "src/b", 20, 8192, kind, left),
+                self._worker("C", "docs", 5, 4096, "none", 0),
+            ],
+            "checks": [{"name": "all", "command": ["test", "-e", "src/b/19.bin"]}],
+        }
+        path = self.top / "plan.json"
+        path.write_text(json.dumps(said), "utf-8")
+        return str(path)
+
+    def __call__(self, *words: str) -> Ended:
+        """Run `factory words` there."""
+        return self.disks.factory(self.factory, *words, env=self.variables)
+
+    def filled(self, left: int, kind: str = "bytes") -> None:
+        """Fill the disk up to `left` bytes or files."""
+        words = program("filler", str(self.disk / "out"), "0", "0", str(self.disk))
+        mark = self.top / f"filled-{len(list(self.top.iterdir()))}"
+        ended = self.disks.run(*words, kind, str(left), str(mark))
+        assert ended.exit_code == 0, ended.stderr
+
+    def given_room(self) -> None:
+        """Take away what fills the disk."""
+        self.disks.run("rm", "-rf", str(self.disk / "filler"))
+
+    def runs_of(self, worker: str) -> int:
+        """Return how often a worker was begun."""
+        mark = self.top / "marks" / f"{worker}.runs"
+        return len(mark.read_text("ascii")) if mark.exists() else 0
+
+    def sealed(self) -> list[str]:
+        """Return the workers whose bundle is sealed, sorted."""
+        root = self.disks.seen(Path(self.variables["FACTORY_RUNS__ROOT"]))
+        return sorted(path.stem for path in root.glob("r1/seals/?.json"))
+
+    def _worker(
+        self, name: str, out: str, count: int, size: int, kind: str, left: int
+    ) -> dict[str, object]:
+        mark = str(self.top / "marks" / name)
+        words = (out, str(count), str(size), str(self.disk), kind, str(left), mark)
+        return {"id": name, "allow": [f"{out}/**"], "command": program("filler", *words)}
+
+
+ROOTS = {"runs": "FACTORY_RUNS__ROOT", "work": "FACTORY_WORK__ROOT", "tmp": "TMPDIR"}
+
+
+@contextmanager
+def scene(top: Path, place: str, *, files: int = 0, size: int = 256 << 20) -> Iterator[Scene]:
+    """Yield a scene below `top` where the root that `place` names lies on a disk of its own."""
+    made = Repo.make(top / "repo")
+    made.write("README.md", "# A small world\n")
+    made.write("docs/guide.txt", "one\n")
+    made.commit()
+    for name in ("home", "marks", "runs", "work", "tmp", "disk"):
+        (top / name).mkdir()
+    variables = {name: str(top / one) for one, name in ROOTS.items()}
+    with disks_of_its_own() as disks:
+        disks.mount(top / "disk", files=files, size=size)
+        if place in ROOTS:
+            variables[ROOTS[place]] = str(top / "disk" / place)
+            disks.run("mkdir", variables[ROOTS[place]])
+        variables["FACTORY_WORK__JOBS"] = "1"
+        yield Scene(disks, Factory(made.path, top / "home"), top, variables)
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Return mode and content of everything below `folder`, by name."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        mode = path.lstat().st_mode
+        is_file = path.is_file() and not path.is_symlink()
+        found[str(path.relative_to(folder))] = (mode, path.read_bytes() if is_file else b"")
+    return found

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tools.codex.factory.domain.order import (
 from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError, NoRoom
 from tools.codex.factory.host import Host, take_host
-from tools.codex.factory.process.lifeline import Lifeline
+from tools.codex.factory.process.lifeline import Lifeline, first_line
 from tools.codex.factory.process.tree import adopt_orphans, keep_to_itself
 from tools.codex.factory.process.watched import Limits, Watched, watched
 from tools.codex.factory.repository.capture import Captured, capture, dirt
@@ -43,7 +44,7 @@ _NOTHING = Captured(None, (), b"", False)
 
 def serve() -> int:
     """Be a supervisor: read an order from stdin, carry it out, keep and say what came of it."""
-    line = _line(0)
+    line = first_line(0)
     if not line:
         return 0
     keep_to_itself()
@@ -57,9 +58,9 @@ def serve() -> int:
             outcome, captured = run.carried_out()
             digest = attempt.keep(outcome, patch=captured.patch, stray=captured.stray)
     except NoRoom as refused:
-        sys.stderr.write(f"{refused}\n")
         _say("no_room", reason=refused.reason)
         run.keep_end()
+        _complain(refused)
         return refused.exit_code
     _say("outcome", sha256=digest)
     if lifeline.word() == CLEAR + b"\n" or order.is_check:
@@ -97,8 +98,12 @@ class _Run:
         return self._outcome(captured), captured
 
     def keep_end(self) -> None:
-        """Keep how the work ended, where there was no room for what it left."""
-        if self._order.captures and self._ended and self._ended[-1].kind == "work":
+        """Keep how the work ended, where there was no room for what it left.
+
+        What ended badly is begun again: it may have lacked the room itself.
+        """
+        last = self._ended[-1] if self._order.captures and self._ended else None
+        if last is not None and last.kind == "work" and last.is_good:
             self._attempt.keep_end(self._outcome(_NOTHING))
 
     def _made(self) -> bool:
@@ -115,7 +120,7 @@ class _Run:
         except NoRoom:
             raise
         except (FactoryError, OSError) as error:
-            sys.stderr.write(f"{error}\n")
+            _complain(error)
             message = "the checkout cannot be made"
             hint = "its LOGS say why; look at the work root"
             self._add(Code.WORKER_NOT_STARTED, "checkout", message, hint)
@@ -192,7 +197,7 @@ class _Run:
         except NoRoom:
             raise
         except (FactoryError, OSError) as error:
-            sys.stderr.write(f"{error}\n")
+            _complain(error)
             changed = ("what cannot be read any more",)
         if changed:
             message = f"setup changed {few(changed)}"
@@ -275,6 +280,12 @@ def _ended(step: Step, done: Watched) -> StepEnded:
     )
 
 
+def _complain(error: Exception) -> None:
+    # Its log lies on the disk that may be full.
+    with suppress(OSError):
+        sys.stderr.write(f"{error}\n")
+
+
 def _say(said: str, **details: object) -> None:
     try:
         sys.stdout.write(json.dumps({"said": said, **details}) + "\n")
@@ -282,14 +293,3 @@ def _say(said: str, **details: object) -> None:
     except BrokenPipeError:
         # Nobody hears us any more; what came of the order is kept all the same.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _line(handle: int) -> bytes:
-    """Return one line, unbuffered: what is read beyond it would be lost to the lifeline."""
-    said = b""
-    while not said.endswith(b"\n"):
-        more = os.read(handle, 1 << 16)
-        if not more:
-            return b""
-        said += more
-    return said

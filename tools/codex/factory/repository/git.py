@@ -109,6 +109,8 @@ class Git:
         """
         done = self.call(*words, git_dir=git_dir, cwd=cwd, feed=feed, env=env)
         warned = any(line.startswith(refused) for line in done.stderr.splitlines() if refused)
+        if done.exit_code != 0 and is_full(git_dir):
+            raise NoRoom(f"git {_command(words)} failed in {str(git_dir)!r}", "the disk is full")
         if done.exit_code != 0 or warned:
             raise RepositoryError(
                 f"git {_command(words)} failed: {done.complaint}",
@@ -120,6 +122,12 @@ class Git:
         """Run `git words` without naming a repository: git looks for one from `cwd` upwards."""
         safe = tuple(part for path in self.safe for part in ("-c", f"safe.directory={path}"))
         return run(("git", *_FLAGS, *safe, *words), env=self.environment, cwd=cwd)
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether no byte or no file more goes where `folder` lies: git does not always say."""
+    state = os.statvfs(folder)
+    return state.f_bavail == 0 or (state.f_files > 0 and state.f_favail == 0)
 
 
 def _spent(done: Completed, feed: bytes) -> str:

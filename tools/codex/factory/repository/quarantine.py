@@ -1,6 +1,7 @@
 """The run's own object store: a bare repository that borrows the user's objects and keeps ours."""
 
 import hashlib
+import os
 import struct
 import tempfile
 import zlib
@@ -39,9 +40,14 @@ def _open_store(git: Git, store: Path, borrowed: Path) -> None:
         )  # fmt: skip
     info.mkdir(parents=True, exist_ok=True)
     # A new file in place of the old: that one might have another name elsewhere.
-    with tempfile.NamedTemporaryFile(dir=info, prefix="alternates-", delete=False) as file:
-        file.write(loan(borrowed))
-    Path(file.name).rename(info / "alternates")
+    handle, name = tempfile.mkstemp(dir=info, prefix="alternates-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(loan(borrowed))
+        os.rename(name, info / "alternates")
+    except OSError:
+        os.unlink(name)
+        raise
 
 
 def pack_of(objects: Mapping[ObjectId, tuple[str, bytes]], *, level: int = 1) -> bytes:
