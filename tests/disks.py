@@ -73,9 +73,9 @@ class Disks:
 @contextmanager
 def disks_of_its_own() -> Iterator[Disks]:
     """Yield a place for disks; skip the test where this host allows none."""
-    for program in ("unshare", "nsenter", "mount"):
-        if shutil.which(program) is None:
-            pytest.skip(f"no {program} here, which gives a test a disk of its own")
+    for name in ("unshare", "nsenter", "mount"):
+        if shutil.which(name) is None:
+            pytest.skip(f"no {name} here, which gives a test a disk of its own")
     keeper = subprocess.Popen(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", "echo ready; exec cat"],
         stdin=subprocess.PIPE,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.disks import Scene, scene, state_of
+from tests.workers import program
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +124,10 @@ def test_what_only_looks_at_runs_needs_no_room_and_what_changes_one_says_that_th
         changing = [["integrate"], ["amend", "--allow", "A:x", "--reason", "y"]]
 
         seen = [there(*words, *_named(words)).exit_code for words in looking]
-        ended = [there(*words, "--run-id", "r1") for words in changing]
+        ended = []
+        for words in changing:
+            there.filled(0)
+            ended.append(there(*words, "--run-id", "r1"))
 
         assert seen == [0, 0, 0, 0, 0]
         assert [(one.exit_code, HINT in one.stderr) for one in ended] == [(20, True)] * 2
@@ -211,7 +215,5 @@ def _named(words: list[str]) -> list[str]:
 def _fill_up(there: Scene, disk: Path, left: int) -> None:
     mark = there.top / "marks" / "git"
     words = (str(there.top / "out"), "0", "0", str(disk), "files", str(left), str(mark))
-    from tests.workers import program
-
     ended = there.disks.run(*program("filler", *words))
     assert ended.exit_code == 0, ended.stderr

@@ -19,7 +19,7 @@ if kind != "none" and not mark.exists():
     filler.mkdir(exist_ok=True)
     if kind == "bytes":
         state = os.statvfs(disk)
-        handle = os.open(filler / "bytes", os.O_CREAT | os.O_WRONLY)
+        handle = os.open(filler / f"bytes-{os.getpid()}", os.O_CREAT | os.O_WRONLY)
         if state.f_bavail * state.f_frsize > left:
             os.posix_fallocate(handle, 0, state.f_bavail * state.f_frsize - left)
         os.close(handle)

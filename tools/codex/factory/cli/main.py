@@ -132,11 +132,15 @@ def _bug(bug: Exception) -> FactoryError:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="factory-bug-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(traceback.format_exc())
     message = f"a bug: {type(bug).__name__}: {bug}"
+    said = traceback.format_exc()
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="factory-bug-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(said)
+    except OSError as error:
+        return NoRoom(f"{message}, and its traceback cannot be written", str(error))
     return Bug(message, hint=f"the traceback is in {file.name}; please report it")
 
 

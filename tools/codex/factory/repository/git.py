@@ -45,6 +45,8 @@ _PINNED = {
 }
 # The user's own configuration is read in one place, and could ask for a trace there.
 _NO_TRACE = {"GIT_TRACE2": "0", "GIT_TRACE2_EVENT": "0", "GIT_TRACE2_PERF": "0"}
+_FEW_FILES = 8
+_FEW_BYTES = 1 << 15
 # What the system says, in the C locale, where a disk or a limit of this host is used up.
 _NO_ROOM = (
     b"No space left on device",
@@ -125,9 +127,13 @@ class Git:
 
 
 def is_full(folder: Path) -> bool:
-    """Return whether no byte or no file more goes where `folder` lies: git does not always say."""
+    """Return whether hardly a file more goes where `folder` lies: git does not always say so.
+
+    What it began and took back before it ended counts as free again.
+    """
     state = os.statvfs(folder)
-    return state.f_bavail == 0 or (state.f_files > 0 and state.f_favail == 0)
+    few_files = state.f_files > 0 and state.f_favail < _FEW_FILES
+    return few_files or state.f_bavail * state.f_frsize < _FEW_BYTES
 
 
 def _spent(done: Completed, feed: bytes) -> str:
