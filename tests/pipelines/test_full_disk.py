@@ -73,11 +73,12 @@ def test_a_disk_that_fills_while_workers_work_loses_nothing(
         assert state_of(there.factory.folder) == before
 
 
+@pytest.mark.parametrize("left", [20 * 8192, 300_000])
 def test_work_that_was_done_is_not_done_again_though_its_end_had_no_room(
-    tmp_path: Path, tree: str
+    tmp_path: Path, tree: str, left: int
 ) -> None:
     with scene(tmp_path, "work") as there:
-        plan = there.plan("bytes", 300_000)
+        plan = there.plan("bytes", left)
         code, _, _ = _oneshot(there, plan)
         there.given_room()
 

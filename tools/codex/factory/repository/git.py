@@ -91,9 +91,9 @@ class Git:
             feed=feed,
             seconds=self.patience,
         )
-        spent = _spent(done, feed)
-        if spent:
-            raise NoRoom(f"git {_command(words)} cannot write below {str(git_dir)!r}", spent)
+        reason = _spent(done, feed)
+        if reason:
+            raise NoRoom(f"git {_command(words)} cannot write below {str(git_dir)!r}", reason)
         return done
 
     def out(

@@ -44,10 +44,10 @@ def make_runs_root(root: Path) -> None:
 
 def check_records(root: Path) -> None:
     """Raise UnfitHost where there is no room for the bundles, store and report of a new run."""
-    complaint = complaint_of_room(room_at(nearest(root)))
-    if complaint:
+    reason = complaint_of_room(room_at(nearest(root)))
+    if reason:
         raise UnfitHost(
-            f"runs.root = {str(root)!r} has no room: {complaint}",
+            f"runs.root = {str(root)!r} has no room: {reason}",
             hint="free some, or set runs.root (FACTORY_RUNS__ROOT) to a larger disk",
         )
 
