@@ -51,7 +51,12 @@ def attempt(tmp_path: Path) -> Attempt:
 
 def test_an_attempt_is_for_its_owner_alone(attempt: Attempt) -> None:
     assert attempt.folder.stat().st_mode & 0o777 == 0o700
-    assert sorted(path.name for path in attempt.folder.iterdir()) == ["home", "logs", "outbox"]
+    assert sorted(path.name for path in attempt.folder.iterdir()) == [
+        "home",
+        "logs",
+        "outbox",
+        "reserve",
+    ]
 
 
 def test_an_attempt_is_made_once(attempt: Attempt) -> None:

@@ -19,12 +19,8 @@ from tools.codex.factory.errors import (
     StorageError,
     UnfitHost,
 )
-from tools.codex.factory.storage.run_directory import (
-    NotARegularFile,
-    RunDirectory,
-    TooLarge,
-    read_regular,
-)
+from tools.codex.factory.storage.regular import NotARegularFile, TooLarge, read_regular
+from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.storage.runs_root import claim, make_runs_root, runs_in
 
 Untouched = Callable[[], bool]

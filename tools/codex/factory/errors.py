@@ -1,5 +1,7 @@
 """Why the factory cannot go on, and the exit code of each reason."""
 
+import errno
+import os
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -55,6 +57,40 @@ class UnfitHost(FactoryError):
     """This host or repository lacks something that the factory needs."""
 
     exit_code = 20
+
+
+class NoRoom(UnfitHost):
+    """A disk is full or read-only, or a limit is met: what was asked goes once that has changed."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"{what}: {reason}",
+            hint="give it room there (space, files, quota, ulimit), or make it writable; then run "
+            "the same command again, with --run-id where a run has begun: nothing is lost",
+        )
+
+
+_SPENT = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE,
+    errno.ENOMEM, errno.EAGAIN,
+)  # fmt: skip
+
+
+def is_spent(error: OSError) -> bool:
+    """Return whether the system says that a disk or a limit of this host is used up."""
+    return error.errno in _SPENT
+
+
+def is_reason(said: str) -> bool:
+    """Return whether these are the words in which the system says that."""
+    return said in {os.strerror(one) for one in _SPENT}
+
+
+def raise_spent(error: OSError, what: str) -> None:
+    """Raise NoRoom where a disk or a limit is used up; return where `error` means another thing."""
+    if is_spent(error):
+        raise NoRoom(what, str(error.strerror)) from error
 
 
 class RepositoryError(FactoryError):

@@ -32,7 +32,14 @@ from tools.codex.factory.cli.screen import LEVELS, Screen
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
 from tools.codex.factory.cli.watch import WATCH
 from tools.codex.factory.domain.nearest import did_you_mean
-from tools.codex.factory.errors import Bug, FactoryError, Interrupted, UsageError
+from tools.codex.factory.errors import (
+    Bug,
+    FactoryError,
+    Interrupted,
+    NoRoom,
+    UsageError,
+    is_spent,
+)
 
 COMMANDS: dict[str, CliCommand] = {
     command.name: command
@@ -115,6 +122,8 @@ def _run(words: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as bug:
+        if isinstance(bug, OSError) and is_spent(bug):
+            return _refused(screen, command, NoRoom("cannot go on", str(bug)))
         return _refused(screen, command, _bug(bug))
 
 
@@ -123,11 +132,15 @@ def _bug(bug: Exception) -> FactoryError:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="factory-bug-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(traceback.format_exc())
     message = f"a bug: {type(bug).__name__}: {bug}"
+    said = traceback.format_exc()
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="factory-bug-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(said)
+    except OSError as error:
+        return NoRoom(f"{message}, and its traceback cannot be written", str(error))
     return Bug(message, hint=f"the traceback is in {file.name}; please report it")
 
 

@@ -122,6 +122,20 @@ class Outcome:
         return self.how == "waiting" and not self.was_captured
 
 
+def unbegun(step: Step, how: How) -> StepEnded:
+    """Return what came of a step that was never begun."""
+    return StepEnded(
+        name=step.name,
+        kind=step.kind,
+        how=how,
+        exit_code=None,
+        signal=None,
+        milliseconds=0,
+        survivors=0,
+        reason="",
+    )
+
+
 def ended_how(how: str, exit_code: int | None, signal: int | None) -> str:
     """Return in words how a command ended."""
     if how == "exited":

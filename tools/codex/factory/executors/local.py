@@ -16,7 +16,7 @@ from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import Digest
 from tools.codex.factory.domain.lever import retrying
 from tools.codex.factory.domain.order import CLEAR, Outcome, WorkOrder
-from tools.codex.factory.errors import StorageError, UnfitHost
+from tools.codex.factory.errors import NoRoom, StorageError, UnfitHost, is_reason, raise_spent
 from tools.codex.factory.process.attended import Attended
 from tools.codex.factory.process.tree import (
     Process,
@@ -33,6 +33,7 @@ from tools.codex.factory.storage.room import nearest, room_at
 MARK = "FACTORY_ATTEMPT"
 _STEPS = ("checkout", "setup", "work")
 _LEAST_BYTES = 1 << 20
+_LEAST_FILES = 16
 _WAIT_SECONDS = 0.1
 _MOST_SAID = 1 << 50
 
@@ -57,6 +58,8 @@ class _Running:
     child: Attended
     settled: bool = False
     """Whether its outcome was heard: it waits to be told what becomes of the attempt."""
+    no_room: str = ""
+    """Why it could not keep what came of it, where it said so."""
     active: float = -math.inf
     """When it was last told that its steps say something."""
 
@@ -126,7 +129,6 @@ class Local:
         try:
             errors = attempt.complaints()
         except StorageError:
-            _refuse_full_disk(order)
             yield Said(order=order, kind="outcome", outcome=_lost(order))
             return
         handle = attempt.held()
@@ -144,6 +146,7 @@ class Local:
                 inherited=(handle,),
             )
         except OSError as error:
+            raise_spent(error, "no supervisor can be started")
             raise UnfitHost(
                 f"no supervisor can be started: {error.strerror}",
                 hint="look at the limits on processes and memory",
@@ -175,6 +178,8 @@ class Local:
             yield from self._outcome(running, Digest(str(digest)))
         elif kind in _STEPS:
             yield Said(order=running.order, kind=kind, step=str(step))
+        elif kind == "no_room":
+            running.no_room = str(said.get("reason"))
         elif kind == "active" and isinstance(count := said.get("bytes"), int):
             # A supervisor says it seldom; whoever else can write to its pipe gets no further.
             now = time.monotonic()
@@ -202,7 +207,7 @@ class Local:
         order = running.order
         if running.settled:
             return
-        _refuse_full_disk(order)
+        _refuse_full_disk(order, running.no_room)
         if order.steps:
             # Else it only captured, and who stands in the folder may be a person.
             self._end_orphans(order)
@@ -250,13 +255,17 @@ def _mark(folder: str) -> bytes:
     return os.fsencode(f"{MARK}={folder}")
 
 
-def _refuse_full_disk(order: WorkOrder) -> None:
-    """Raise UnfitHost where a supervisor ended because there was no room for what it captured."""
-    if room_at(nearest(Path(order.folder))).free_bytes < _LEAST_BYTES:
-        raise UnfitHost(
-            f"the disk of the work root is full: {order.name!r} cannot be captured",
-            hint="free some space; the same command with --run-id then goes on, nothing is lost",
-        )
+def _refuse_full_disk(order: WorkOrder, said: str) -> None:
+    """Raise NoRoom where a supervisor ended because there was none for what it captured.
+
+    It `said` so, or could not even say that.
+    """
+    room = room_at(nearest(Path(order.folder)))
+    full = room.free_bytes < _LEAST_BYTES or (room.files is not None and room.files < _LEAST_FILES)
+    reason = said if is_reason(said) else "the disk is full" if full else ""
+    if reason:
+        what = f"no room in {order.folder!r} or in TMPDIR to go on with {order.name!r}"
+        raise NoRoom(what, reason)
 
 
 def _lost(order: WorkOrder) -> Outcome:

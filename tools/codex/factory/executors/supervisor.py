@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from tools.codex.factory.domain.order import (
     StepEnded,
     WorkOrder,
     order_from,
+    unbegun,
 )
 from tools.codex.factory.domain.wording import few
-from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.errors import FactoryError, NoRoom
 from tools.codex.factory.host import Host, take_host
-from tools.codex.factory.process.lifeline import Lifeline
+from tools.codex.factory.process.lifeline import Lifeline, first_line
 from tools.codex.factory.process.tree import adopt_orphans, keep_to_itself
 from tools.codex.factory.process.watched import Limits, Watched, watched
 from tools.codex.factory.repository.capture import Captured, capture, dirt
@@ -35,13 +37,14 @@ from tools.codex.factory.repository.checkout import (
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.subject import Subject
 from tools.codex.factory.storage.attempt import HOME, Attempt
+from tools.codex.factory.storage.run_directory import storing
 
 _NOTHING = Captured(None, (), b"", False)
 
 
 def serve() -> int:
     """Be a supervisor: read an order from stdin, carry it out, keep and say what came of it."""
-    line = _line(0)
+    line = first_line(0)
     if not line:
         return 0
     keep_to_itself()
@@ -50,8 +53,15 @@ def serve() -> int:
     order = order_from(json.loads(line))
     attempt = Attempt(Path(order.folder))
     run = _Run(order, attempt, lifeline, take_host())
-    outcome, captured = run.carried_out()
-    digest = attempt.keep(outcome, patch=captured.patch, stray=captured.stray)
+    try:
+        with storing(order.folder):
+            outcome, captured = run.carried_out()
+            digest = attempt.keep(outcome, patch=captured.patch, stray=captured.stray)
+    except NoRoom as refused:
+        _say("no_room", reason=refused.reason)
+        run.keep_end()
+        _complain(refused)
+        return refused.exit_code
     _say("outcome", sha256=digest)
     if lifeline.word() == CLEAR + b"\n" or order.is_check:
         attempt.clear(remove_checkout)
@@ -87,6 +97,15 @@ class _Run:
             captured = capture(self._git, self._subject(), scratch=self._attempt.folder)
         return self._outcome(captured), captured
 
+    def keep_end(self) -> None:
+        """Keep how the work ended, where there was no room for what it left.
+
+        What ended badly is begun again: it may have lacked the room itself.
+        """
+        last = self._ended[-1] if self._order.captures and self._ended else None
+        if last is not None and last.kind == "work" and last.is_good:
+            self._attempt.keep_end(self._outcome(_NOTHING))
+
     def _made(self) -> bool:
         order = self._order
         try:
@@ -98,8 +117,10 @@ class _Run:
                 shallow=order.shallow.encode("ascii"),
                 name=order.name,
             )
+        except NoRoom:
+            raise
         except (FactoryError, OSError) as error:
-            sys.stderr.write(f"{error}\n")
+            _complain(error)
             message = "the checkout cannot be made"
             hint = "its LOGS say why; look at the work root"
             self._add(Code.WORKER_NOT_STARTED, "checkout", message, hint)
@@ -112,7 +133,7 @@ class _Run:
         try:
             for step in self._order.steps:
                 if self._lifeline.is_cut():
-                    self._ended.append(_unbegun(step, "stopped"))
+                    self._ended.append(unbegun(step, "stopped"))
                     return
                 _say(step.kind, step=step.name)
                 ended = self._run_step(step, temporary)
@@ -160,7 +181,7 @@ class _Run:
         return ended
 
     def _gone(self, step: Step) -> StepEnded:
-        ended = replace(_unbegun(step, "not_started"), reason="the checkout is gone, or is a link")
+        ended = replace(unbegun(step, "not_started"), reason="the checkout is gone, or is a link")
         self._ended.append(ended)
         return ended
 
@@ -173,8 +194,10 @@ class _Run:
             return True
         try:
             changed = dirt(self._git, self._subject(), scratch=self._attempt.folder)
+        except NoRoom:
+            raise
         except (FactoryError, OSError) as error:
-            sys.stderr.write(f"{error}\n")
+            _complain(error)
             changed = ("what cannot be read any more",)
         if changed:
             message = f"setup changed {few(changed)}"
@@ -215,14 +238,14 @@ class _Run:
         """Return the end that says how the whole order ended."""
         nothing = Step(name="", kind="work", argv=(), wall_seconds=0, idle_seconds=None)
         if self._order.is_lost:
-            return _unbegun(nothing, "lost")
+            return unbegun(nothing, "lost")
         if self._ended and self._ended[-1].kind == "work":
             return self._ended[-1]
         if self._ended and self._ended[-1].how == "stopped":
             return self._ended[-1]
         if self._findings or (self._ended and not self._ended[-1].is_good):
-            return _unbegun(nothing, "not_started")
-        return _unbegun(nothing, "waiting")
+            return unbegun(nothing, "not_started")
+        return unbegun(nothing, "waiting")
 
     def _add(self, code: Code, what: str, message: str, hint: str) -> None:
         self._findings.append(blocking(code, f"{self._order.name}: {what}", message, hint))
@@ -257,17 +280,10 @@ def _ended(step: Step, done: Watched) -> StepEnded:
     )
 
 
-def _unbegun(step: Step, how: str) -> StepEnded:
-    return StepEnded(
-        name=step.name,
-        kind=step.kind,
-        how=how,  # type: ignore[arg-type]
-        exit_code=None,
-        signal=None,
-        milliseconds=0,
-        survivors=0,
-        reason="",
-    )
+def _complain(error: Exception) -> None:
+    # Its log lies on the disk that may be full.
+    with suppress(OSError):
+        sys.stderr.write(f"{error}\n")
 
 
 def _say(said: str, **details: object) -> None:
@@ -277,14 +293,3 @@ def _say(said: str, **details: object) -> None:
     except BrokenPipeError:
         # Nobody hears us any more; what came of the order is kept all the same.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _line(handle: int) -> bytes:
-    """Return one line, unbuffered: what is read beyond it would be lost to the lifeline."""
-    said = b""
-    while not said.endswith(b"\n"):
-        more = os.read(handle, 1 << 16)
-        if not more:
-            return b""
-        said += more
-    return said

@@ -12,7 +12,15 @@ from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
-from tools.codex.factory.errors import Bug, FactoryError, FailedRun, Interrupted, StorageError
+from tools.codex.factory.errors import (
+    Bug,
+    FactoryError,
+    FailedRun,
+    Interrupted,
+    NoRoom,
+    StorageError,
+    is_spent,
+)
 from tools.codex.factory.pipelines.record import RecordedRun, report_file
 from tools.codex.factory.pipelines.secrets import hide
 from tools.codex.factory.pipelines.session import Session
@@ -61,11 +69,13 @@ def ending(
         _fail(ground, run, interrupted, started)
         raise interrupted from stop
     except Exception as bug:
-        named = Bug(
+        named: FactoryError = Bug(
             f"a bug: {type(bug).__name__}: {bug}",
             hint=f"the traceback is in {run.directory.folder}/{INTEGRATOR}/{TRACEBACK}",
             log=traceback.format_exc(),
         )
+        if isinstance(bug, OSError) and is_spent(bug):
+            named = NoRoom(f"cannot go on in {str(run.directory.folder)!r}", str(bug.strerror))
         hide(named, secrets)
         _fail(ground, run, named, started)
         raise named from bug
@@ -118,6 +128,6 @@ def _fail(
         error.failed = FailedRun(
             status.run_id, status.base_commit, str(report_file(ground, status.run_id))
         )
-    except StorageError as second:
+    except (StorageError, NoRoom) as second:
         # Nothing more can be written; the first error still tells the operator what happened.
         error.add_note(f"the FAIL report could not be written: {second}")

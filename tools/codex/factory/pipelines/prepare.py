@@ -18,7 +18,9 @@ from tools.codex.factory.repository.discovery import Base, base_of, commit_named
 from tools.codex.factory.repository.weight import weight
 from tools.codex.factory.repository.work_tree import left_out
 from tools.codex.factory.stages.gather import Source, gather, pins
-from tools.codex.factory.storage.run_directory import MANIFEST, read_regular
+from tools.codex.factory.storage.regular import read_regular
+from tools.codex.factory.storage.run_directory import MANIFEST
+from tools.codex.factory.storage.runs_root import check_records
 from tools.codex.factory.storage.work_root import check_room, on_disk
 
 DEFAULT_PLAN = "factory.plan.toml"
@@ -53,6 +55,8 @@ def prepare(ground: Session, request: Request) -> Prepared:
     """Return the plan, the base and the sources; raise what speaks against starting."""
     folder, file = plan_file(ground, request)
     base = base_of(ground.git, ground.repository, request.base_ref)
+    if not _goes_on(ground, request):
+        check_records(ground.runs_root)
     if request.dry_run or file.checks or any(e.source in WORKED for e in file.workers):
         file = _roomy(ground, request, file, base)
     return planned(ground, request, base, folder, file)
@@ -92,11 +96,17 @@ def _roomy(ground: Session, request: Request, file: PlanFile, base: Base) -> Pla
     if request.dry_run:
         file = rehearsed(file, heavy.paths, runs_root=ground.runs_root_in_repository)
     count = checkouts_at_once(file, ground.settings.config.work)
-    if request.run_id is not None and (ground.runs_root / request.run_id / MANIFEST).exists():
+    if _goes_on(ground, request):
         # It goes on: what it needs is there already, or not.
         return file
     check_room(root, size=count * heavy.size, files=count * heavy.files)
     return file
+
+
+def _goes_on(ground: Session, request: Request) -> bool:
+    """Return whether the run that is asked for has begun."""
+    name = request.run_id
+    return name is not None and (ground.runs_root / name / MANIFEST).exists()
 
 
 def checkouts_at_once(file: PlanFile | Plan, work: Work) -> int:

@@ -12,6 +12,8 @@ from tools.codex.factory.pipelines.chain import LedgerOnce
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.stages.preflight import refused
 from tools.codex.factory.storage.room import (
+    SPARE_BYTES,
+    SPARE_FILES,
     complaint_of_writing,
     manners_of,
     may_write,
@@ -20,7 +22,6 @@ from tools.codex.factory.storage.room import (
 )
 from tools.codex.factory.storage.runs_root import IGNORE, foreign_in
 
-_LEAST_BYTES = 64 << 20
 _FEW_BYTES = 1 << 30
 _FEW_FILES = 10_000
 
@@ -121,7 +122,8 @@ def _room_rows(group: Group, here: Path) -> tuple[Row, ...]:
     room = room_at(here)
     said = f"{sized(room.free_bytes)} free"
     said += f", {room.files:,} files" if room.files is not None else ""
-    if room.free_bytes < _LEAST_BYTES:
+    is_spent = room.files is not None and room.files < SPARE_FILES
+    if room.free_bytes < SPARE_BYTES or is_spent:
         hint = f"free some, or set {group.replace(' ', '.')} to a larger disk"
         return (unfit(group, "room", said, hint),)
     is_little = room.free_bytes < _FEW_BYTES or (room.files is not None and room.files < _FEW_FILES)

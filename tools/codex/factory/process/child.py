@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tools.codex.factory.errors import FactoryError, UnfitHost
+from tools.codex.factory.errors import FactoryError, NoRoom, UnfitHost, is_spent
 
 
 class TookTooLong(FactoryError):
@@ -167,6 +167,8 @@ def _end(child: "subprocess.Popen[bytes]", *, kill: bool) -> None:
 def _not_started(program: str, cwd: Path, error: OSError) -> UnfitHost:
     if not cwd.is_dir():
         return UnfitHost(f"the folder {str(cwd)!r} is gone", hint="run the command again")
+    if is_spent(error):
+        return NoRoom(f"program {program!r} cannot be started", str(error.strerror))
     if isinstance(error, FileNotFoundError):
         return UnfitHost(f"program {program!r} is not on PATH", hint=f"install {program}")
     return UnfitHost(

@@ -50,3 +50,14 @@ class Lifeline:
 
     def _told(self, _number: int, _frame: FrameType | None) -> None:
         self._cut = True
+
+
+def first_line(handle: int) -> bytes:
+    """Return one line, unbuffered: what is read beyond it would be lost to the lifeline."""
+    said = b""
+    while not said.endswith(b"\n"):
+        more = os.read(handle, 1 << 16)
+        if not more:
+            return b""
+        said += more
+    return said

@@ -9,7 +9,7 @@ from pathlib import Path
 from tools.codex.factory.domain.finding import Code, Finding, note
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.wording import few
-from tools.codex.factory.errors import FactoryError, RepositoryError
+from tools.codex.factory.errors import FactoryError, NoRoom, RepositoryError, raise_spent
 from tools.codex.factory.repository.checkout import is_checkout_folder
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.listing import (
@@ -58,13 +58,20 @@ class Captured:
 
 
 def capture(git: Git, subject: Subject, *, scratch: Path) -> Captured:
-    """Return what the checkout holds. A capture that fails is a finding, never an error."""
+    """Return what the checkout holds. A capture that fails is a finding.
+
+    Raises NoRoom where this host lacks room for it: that says nothing of the work.
+    """
     if not is_checkout_folder(subject.checkout):
         gone = found_at(subject, Code.CAPTURE_CHECKOUT_GONE, "the checkout is gone, or is a link")
         return Captured(None, (gone,), b"", False)
     try:
         return _captured(git, subject, scratch)
+    except NoRoom:
+        raise
     except (FactoryError, OSError, ValueError) as error:
+        if isinstance(error, OSError):
+            raise_spent(error, f"the work in {str(subject.checkout)!r} cannot be captured")
         reason = str(error).replace(f"{subject.checkout.parent}/", "")
         failed = found_at(subject, Code.CAPTURE_FAILED, f"the work cannot be captured: {reason}")
         return Captured(None, (failed,), b"", False)
@@ -80,6 +87,14 @@ def dirt(git: Git, subject: Subject, *, scratch: Path) -> tuple[str, ...]:
             "the checkout is gone, or is a link",
             hint="let no command remove or move its own checkout",
         )
+    try:
+        return _dirt(git, subject, scratch)
+    except OSError as error:
+        raise_spent(error, f"the work in {str(subject.checkout)!r} cannot be read")
+        raise
+
+
+def _dirt(git: Git, subject: Subject, scratch: Path) -> tuple[str, ...]:
     survey = surveyed(subject.checkout)
     with _lens(git, subject, scratch) as through:
         _refuse_astray(through, survey)
@@ -177,6 +192,8 @@ def _own_git(subject: Subject, findings: list[Finding]) -> OwnGit | None:
         message = "the worker's git directory is not its own any more; nothing in it is read"
         findings.append(found_at(subject, Code.CAPTURE_GIT_REPLACED, message, b".git"))
     except (GitUnreadable, OSError) as error:
+        if isinstance(error, OSError):
+            raise_spent(error, f"{str(subject.checkout / '.git')!r} cannot be read")
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = f"the worker's git directory cannot be read: {reason}"
         findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
@@ -195,6 +212,8 @@ def _staged(
     made = subject.fresh.index if subject.fresh is not None else None
     try:
         beside = staged(through, own, made=made, base=subject.base, tree=tree)
+    except NoRoom:
+        raise
     except FactoryError as error:
         message = f"the worker's index or HEAD cannot be read: {_told(through, error)}"
         findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))
@@ -237,6 +256,8 @@ def _stray(through: Lens, subject: Subject, own: OwnGit | None, findings: list[F
             shallow=subject.shallow,
             limit=subject.limits.bundle_bytes,
         )
+    except NoRoom:
+        raise
     except (FactoryError, ValueError) as error:
         message = f"commits beside HEAD cannot be kept: {_told(through, error)}"
         findings.append(found_at(subject, Code.CAPTURE_GIT_UNREADABLE, message, b".git"))

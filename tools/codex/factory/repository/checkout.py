@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId
+from tools.codex.factory.errors import NoRoom, raise_spent
 from tools.codex.factory.process.child import run
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.loan import loan
@@ -65,8 +66,21 @@ def make_checkout(
     """Make `folder` a checkout of `commit` whose git directory borrows the objects in `store`.
 
     `shallow` is the content of the user's own file of that name: where their history ends, this
-    one does. Commits made here are by `name`. Raises RepositoryError where git fails.
+    one does. Commits made here are by `name`. Raises RepositoryError where git fails, and NoRoom
+    where a disk is full: half a checkout is nobody's work, and goes.
     """
+    try:
+        return _made(git, folder, commit, store=store, shallow=shallow, name=name)
+    except (NoRoom, OSError) as error:
+        remove_checkout(folder)
+        if isinstance(error, OSError):
+            raise_spent(error, f"a checkout cannot be made in {str(folder)!r}")
+        raise
+
+
+def _made(
+    git: Git, folder: Path, commit: ObjectId, *, store: Path, shallow: bytes, name: str
+) -> Fresh:
     own = folder / ".git"
     for made in (folder, own, own / "objects" / "info", own / "refs" / "heads", own / "info"):
         made.mkdir(parents=True)

@@ -1,12 +1,13 @@
 """How git is called: a built environment, pinned settings, nothing of the user's."""
 
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tools.codex.factory.errors import RepositoryError
+from tools.codex.factory.errors import NoRoom, RepositoryError
 from tools.codex.factory.host import Host
 from tools.codex.factory.process.child import Completed, run
 
@@ -44,6 +45,16 @@ _PINNED = {
 }
 # The user's own configuration is read in one place, and could ask for a trace there.
 _NO_TRACE = {"GIT_TRACE2": "0", "GIT_TRACE2_EVENT": "0", "GIT_TRACE2_PERF": "0"}
+_FEW_FILES = 8
+_FEW_BYTES = 1 << 15
+# What the system says, in the C locale, where a disk or a limit of this host is used up.
+_NO_ROOM = (
+    b"No space left on device",
+    b"Disk quota exceeded",
+    b"Read-only file system",
+    b"Resource temporarily unavailable",
+    b"Cannot allocate memory",
+)
 _FLAGS = tuple(part for name, value in _PINNED.items() for part in ("-c", f"{name}={value}"))
 
 
@@ -67,16 +78,23 @@ class Git:
         feed: bytes = b"",
         env: Mapping[str, str] = MappingProxyType({}),
     ) -> Completed:
-        """Run `git words` on `git_dir` and return what came of it, whatever that is."""
+        """Run `git words` on `git_dir` and return what came of it, whatever that is.
+
+        Raises NoRoom where what came of it is that a disk is full: that is no answer of git's.
+        """
         safe = tuple(part for path in self.safe for part in ("-c", f"safe.directory={path}"))
         environment = {**self.environment, "GIT_DIR": str(git_dir), **env}
-        return run(
+        done = run(
             ("git", *_FLAGS, *safe, *words),
             env=environment,
             cwd=cwd or git_dir,
             feed=feed,
             seconds=self.patience,
         )
+        reason = _spent(done, feed)
+        if reason:
+            raise NoRoom(f"git {_command(words)} cannot write below {str(git_dir)!r}", reason)
+        return done
 
     def out(
         self,
@@ -85,10 +103,17 @@ class Git:
         cwd: Path | None = None,
         feed: bytes = b"",
         env: Mapping[str, str] = MappingProxyType({}),
+        refused: bytes = b"",
     ) -> bytes:
-        """Run `git words` and return its output; raise RepositoryError with git's own reason."""
+        """Run `git words` and return its output; raise RepositoryError with git's own reason.
+
+        A warning that begins with `refused` counts as a failure.
+        """
         done = self.call(*words, git_dir=git_dir, cwd=cwd, feed=feed, env=env)
-        if done.exit_code != 0:
+        warned = any(line.startswith(refused) for line in done.stderr.splitlines() if refused)
+        if done.exit_code != 0 and is_full(git_dir):
+            raise NoRoom(f"git {_command(words)} failed in {str(git_dir)!r}", "the disk is full")
+        if done.exit_code != 0 or warned:
             raise RepositoryError(
                 f"git {_command(words)} failed: {done.complaint}",
                 hint="`git fsck` shows whether the repository is whole",
@@ -99,6 +124,26 @@ class Git:
         """Run `git words` without naming a repository: git looks for one from `cwd` upwards."""
         safe = tuple(part for path in self.safe for part in ("-c", f"safe.directory={path}"))
         return run(("git", *_FLAGS, *safe, *words), env=self.environment, cwd=cwd)
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether hardly a file more goes where `folder` lies: git does not always say so.
+
+    What it began and took back before it ended counts as free again.
+    """
+    state = os.statvfs(folder)
+    few_files = state.f_files > 0 and state.f_favail < _FEW_FILES
+    return few_files or state.f_bavail * state.f_frsize < _FEW_BYTES
+
+
+def _spent(done: Completed, feed: bytes) -> str:
+    """Return why git had no room; "" where it had, or where what it was told may say the same."""
+    if done.exit_code == -signal.SIGXFSZ:
+        return "File too large"
+    if done.exit_code == 0:
+        return ""
+    lines = {line.rpartition(b": ")[2].strip() for line in done.stderr.splitlines()}
+    return next((said.decode() for said in _NO_ROOM if said in lines and said not in feed), "")
 
 
 def _command(words: tuple[str, ...]) -> str:

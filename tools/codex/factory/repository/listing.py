@@ -14,6 +14,8 @@ from tools.codex.factory.errors import RepositoryError
 from tools.codex.factory.repository.checkout import Fresh
 from tools.codex.factory.repository.git import Git
 
+# Git only warns of a folder that it cannot open, as where it has too many open, and ends well.
+_PASSED_OVER = b"warning: could not open directory "
 # What a stranger left can make git wait; nothing honest takes this long.
 _PATIENCE_SECONDS = 600.0
 
@@ -33,10 +35,11 @@ class Lens:
         """Return an index of the base that stays as it is."""
         return self.own / "base-index"
 
-    def ask(self, *words: str, feed: bytes = b"", lent: bool = False) -> bytes:
+    def ask(self, *words: str, feed: bytes = b"", lent: bool = False, whole: bool = False) -> bytes:
         """Return the output of a git command that reads the checkout, and writes only `own`.
 
-        Only one that writes no object may be `lent` those of the run.
+        Only one that writes no object may be `lent` those of the run. `whole`: raises
+        RepositoryError where git passed over a folder that it could not open.
         """
         borrowed = self._lenders(None) if lent else {}
         return self.git.out(
@@ -45,6 +48,7 @@ class Lens:
             cwd=self.checkout,
             feed=feed,
             env={"GIT_WORK_TREE": str(self.checkout), **borrowed},
+            refused=_PASSED_OVER if whole else b"",
         )
 
     def read(
@@ -152,7 +156,8 @@ def base_rows(through: Lens) -> dict[bytes, Row]:
 def listing(through: Lens) -> Listing:
     """Return what differs from the base, ignored paths aside."""
     # Nothing is written here, so objects may be borrowed: a link is compared by its blob.
-    said = through.ask("ls-files", "-z", "-t", "-m", "-d", "-o", "--exclude-standard", lent=True)
+    words = ("ls-files", "-z", "-t", "-m", "-d", "-o", "--exclude-standard")
+    said = through.ask(*words, lent=True, whole=True)
     changed: set[bytes] = set()
     new: set[bytes] = set()
     for row in said.split(b"\0")[:-1]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import ObjectId, object_id
 from tools.codex.factory.domain.path import ancestors
 from tools.codex.factory.errors import (
+    NoRoom,
     PublishRefused,
     RepositoryError,
     UnfitHost,
@@ -15,7 +16,7 @@ from tools.codex.factory.errors import (
 from tools.codex.factory.host import Host
 from tools.codex.factory.process.child import run
 from tools.codex.factory.repository.discovery import UserRepository, commit_named
-from tools.codex.factory.repository.git import Git
+from tools.codex.factory.repository.git import Git, is_full
 
 _MOST_NAME = 200
 _NOBODY = "0" * 40
@@ -189,6 +190,9 @@ def make_branch(
         git_dir=repository.git_dir,
         env=identity.variables,
     )  # fmt: skip
+    if done.exit_code != 0 and is_full(repository.git_dir):
+        what = f"branch {branch!r} cannot be made in {str(repository.git_dir)!r}"
+        raise NoRoom(what, "the disk is full")
     if done.exit_code != 0:
         raise PublishRefused(
             f"branch {branch!r} cannot be made: {done.complaint}",

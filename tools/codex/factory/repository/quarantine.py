@@ -1,6 +1,7 @@
 """The run's own object store: a bare repository that borrows the user's objects and keeps ours."""
 
 import hashlib
+import os
 import struct
 import tempfile
 import zlib
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId
+from tools.codex.factory.errors import raise_spent
 from tools.codex.factory.process.child import Completed
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.loan import loan
@@ -20,6 +22,14 @@ def open_store(git: Git, store: Path, borrowed: Path) -> None:
 
     Done again it only renews the loan, so a run survives a repository that was moved.
     """
+    try:
+        _open_store(git, store, borrowed)
+    except OSError as error:
+        raise_spent(error, f"cannot write {str(store)!r}")
+        raise
+
+
+def _open_store(git: Git, store: Path, borrowed: Path) -> None:
     info = store / "objects" / "info"
     # The loan is written last: without one, a git that was killed may have made half of the store.
     if not (info / "alternates").exists():
@@ -30,9 +40,14 @@ def open_store(git: Git, store: Path, borrowed: Path) -> None:
         )  # fmt: skip
     info.mkdir(parents=True, exist_ok=True)
     # A new file in place of the old: that one might have another name elsewhere.
-    with tempfile.NamedTemporaryFile(dir=info, prefix="alternates-", delete=False) as file:
-        file.write(loan(borrowed))
-    Path(file.name).rename(info / "alternates")
+    handle, name = tempfile.mkstemp(dir=info, prefix="alternates-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(loan(borrowed))
+        os.rename(name, info / "alternates")
+    except OSError:
+        os.unlink(name)
+        raise
 
 
 def pack_of(objects: Mapping[ObjectId, tuple[str, bytes]], *, level: int = 1) -> bytes:

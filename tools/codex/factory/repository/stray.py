@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tools.codex.factory.domain.identity import ObjectId
+from tools.codex.factory.errors import raise_spent
 from tools.codex.factory.repository.listing import Lens
 from tools.codex.factory.repository.own_git import OwnGit
 
@@ -86,7 +87,8 @@ def _kept(through: Lens, name: str, oid: ObjectId, number: int) -> str:
             (through.own / ref).parent.mkdir(parents=True, exist_ok=True)
             (through.own / ref).write_text(f"{oid}\n", "ascii")
             return ref
-        except OSError:
+        except OSError as error:
+            raise_spent(error, f"commits beside HEAD cannot be kept in {str(through.own)!r}")
             continue
     raise ValueError(f"no name can be found for {name!r}")
 

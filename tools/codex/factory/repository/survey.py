@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.codex.factory.errors import raise_spent
+
 # Git opens files of these names without asking what they are, and waits for ever on a pipe.
 _OPENED_BY_GIT = frozenset({b".gitignore", b".gitattributes", b".gitmodules"})
 _MOST_GITFILE_BYTES = 4096
@@ -52,7 +54,8 @@ def surveyed(checkout: Path) -> Survey:
                     elif entry.name in _OPENED_BY_GIT and not _is_plain(entry):
                         os.unlink(entry.path)
                         removed.append(path)
-        except OSError:
+        except OSError as error:
+            raise_spent(error, f"{str(checkout)!r} cannot be read")
             # What cannot be read even now, git will complain of.
             continue
     return Survey(tuple(sorted(removed)), tuple(sorted(nested)), tuple(sorted(astray)))

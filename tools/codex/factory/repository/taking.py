@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.finding import Code, Finding
 from tools.codex.factory.domain.path import path_from_bytes
-from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.errors import FactoryError, NoRoom, raise_spent
 from tools.codex.factory.repository.listing import (
     Lens,
     Listing,
@@ -93,6 +93,8 @@ def take(through: Lens, subject: Subject, taken: Fit, tree: Mapping[bytes, Row])
         feed = b"".join(path + b"\0" for path in taken.there)
         try:
             through.ask(*_UPDATE, feed=feed)
+        except NoRoom:
+            raise
         except FactoryError:
             open_files(subject.checkout)
             through.ask(*_UPDATE, feed=feed)
@@ -222,7 +224,8 @@ def _has_attributes(subject: Subject, paths: Collection[bytes]) -> bool:
 def _same(one: bytes, other: bytes) -> bool:
     try:
         return not os.path.islink(other) and filecmp.cmp(one, other, shallow=False)
-    except OSError:
+    except OSError as error:
+        raise_spent(error, "the files of a checkout cannot be read")
         return False
 
 

@@ -17,7 +17,7 @@ from tools.codex.factory.stages.redact import Sieve, redacted_bundle
 from tools.codex.factory.storage.attempt import STRAY, Attempt
 from tools.codex.factory.storage.intake import TakenIn
 from tools.codex.factory.storage.outbox import take_in_outbox
-from tools.codex.factory.storage.run_directory import read_regular
+from tools.codex.factory.storage.regular import read_regular
 
 
 def attempt_files(

@@ -12,7 +12,7 @@ from tools.codex.factory.errors import ConfigurationError, StorageError
 from tools.codex.factory.repository.discovery import UserRepository, commit_named
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.storage.intake import TakenIn, take_in_folder
-from tools.codex.factory.storage.run_directory import read_regular
+from tools.codex.factory.storage.regular import read_regular
 
 _MOST_TASK_BYTES = 16 << 20
 

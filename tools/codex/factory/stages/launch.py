@@ -21,7 +21,7 @@ from tools.codex.factory.stages.order import Launch, worker_order
 from tools.codex.factory.storage.attempt import Attempt, attempts_in
 from tools.codex.factory.storage.earlier import earlier_seals
 from tools.codex.factory.storage.intake import ATTEMPTS, is_sealed, seal
-from tools.codex.factory.storage.run_directory import worker_artifact
+from tools.codex.factory.storage.run_directory import storing, worker_artifact
 
 _MARKER = "STATUS.json"
 _MOST_DISTURBED = 1
@@ -126,7 +126,8 @@ def _begin(about: Launch, entry: WorkerEntry, number: int) -> None:
     attempt.make()
     source = about.sources[WorkerId(entry.id)]
     assert isinstance(source, WorkSource)
-    (attempt.folder / PROMPT).write_bytes(source.prompt)
+    with storing(str(attempt.folder / PROMPT)):
+        (attempt.folder / PROMPT).write_bytes(source.prompt)
     about.site.place.submit(worker_order(about, entry, attempt, is_lost=False))
 
 

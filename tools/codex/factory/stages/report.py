@@ -222,7 +222,7 @@ def _write(
 ) -> IntegratorStatus:
     digests = {log.path: Digest(log.sha256) for log in logs}
     digests |= {name: digest_of(content) for name, content in files.items()}
-    status = status.model_copy(update={"artifacts": digests})
+    status = status.model_copy(update={"artifacts": dict(digests)})
     files["STATUS.json"] = canonical(status)
     for name in run.files_below(f"{INTEGRATOR}/LOGS"):
         # The log of an earlier integration is no log of this one.

@@ -15,7 +15,8 @@ from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, Outcome, outcome_
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.storage.durable import replace_file, sync_folder
 from tools.codex.factory.storage.flock import is_locked
-from tools.codex.factory.storage.run_directory import read_regular, storing
+from tools.codex.factory.storage.regular import read_regular
+from tools.codex.factory.storage.run_directory import storing
 
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 OUTCOME = "outcome.json"
@@ -27,6 +28,9 @@ _LOCK = "lock"
 _TEMPORARY = "temporary"
 _TEMPORARY_PREFIX = "factory-"
 _OWNER = ".owner"
+_RESERVE = "reserve"
+"""A file that goes where a disk is full, so that the end of the work can still be written."""
+_RESERVE_BYTES = 1 << 16
 _MOST_OUTCOME_BYTES = 64 << 20
 
 
@@ -52,6 +56,7 @@ class Attempt:
             self.folder.mkdir(parents=True, mode=0o700)
             for name in (OUTBOX, LOGS, HOME):
                 (self.folder / name).mkdir()
+            (self.folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
 
     def log_folder(self) -> Path:
         """Return where logs go; what was put in its place, or took it away, is undone."""
@@ -105,10 +110,11 @@ class Attempt:
 
     def temporary(self) -> Path:
         """Return a new folder for throw-away files, on a short path: sockets have no long ones."""
-        made = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX))
-        (made / _OWNER).write_bytes(os.fsencode(self.folder))
-        (self.folder / _TEMPORARY).write_bytes(os.fsencode(made))
-        (made / "t").mkdir(mode=0o700)
+        with storing("a folder in TMPDIR"):
+            made = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX))
+            (made / _OWNER).write_bytes(os.fsencode(self.folder))
+            (self.folder / _TEMPORARY).write_bytes(os.fsencode(made))
+            (made / "t").mkdir(mode=0o700)
         return made / "t"
 
     def drop_temporary(self, remove: Callable[[Path], None]) -> None:
@@ -129,6 +135,14 @@ class Attempt:
         content = json.dumps(asdict(outcome), sort_keys=True).encode("ascii")
         _write(self.folder / OUTCOME, content)
         return digest_of(content)
+
+    def keep_end(self, outcome: Outcome) -> None:
+        """Write how the work ended though the disk is full: with that, it need not be done again.
+
+        What it left stays in its checkout, to be captured once there is room.
+        """
+        (self.folder / _RESERVE).unlink(missing_ok=True)
+        self.keep(outcome, patch=None, stray=b"")
 
     def outcome(self, digest: Digest | None = None) -> Outcome | None:
         """Return what came of the attempt, or None where it came to no end.

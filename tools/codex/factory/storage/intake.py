@@ -25,14 +25,8 @@ from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import Digest, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, repo_path
 from tools.codex.factory.errors import OutsideRunDirectory, StorageError
-from tools.codex.factory.storage.run_directory import (
-    NotARegularFile,
-    RunDirectory,
-    TooLarge,
-    read_regular,
-    seal_name,
-    worker_artifact,
-)
+from tools.codex.factory.storage.regular import NotARegularFile, TooLarge, read_regular
+from tools.codex.factory.storage.run_directory import RunDirectory, seal_name, worker_artifact
 
 ATTEMPTS = "attempts"
 MAX_FILES = 1000

@@ -21,7 +21,7 @@ from tools.codex.factory.domain.evidence import LedgerHead
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.domain.line import Line
 from tools.codex.factory.domain.wording import sized
-from tools.codex.factory.errors import LedgerDamaged, StorageError
+from tools.codex.factory.errors import LedgerDamaged, StorageError, raise_spent
 from tools.codex.factory.storage.backward import LONGEST, NEAR_END, backwards, holding, line_start
 from tools.codex.factory.storage.durable import append_synced, cut_off
 from tools.codex.factory.storage.line import (
@@ -190,6 +190,7 @@ class Ledger:
         try:
             handle = os.open(path, flags, 0o644)
         except OSError as error:
+            raise_spent(error, f"cannot open {str(path)!r}")
             raise StorageError(f"cannot open {str(path)!r}: {error.strerror}", hint=hint) from error
         found = os.fstat(handle)
         if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
@@ -218,6 +219,7 @@ def _append(handle: int, content: bytes) -> None:
     try:
         append_synced(handle, content)
     except OSError as error:
+        raise_spent(error, "cannot append to the ledger in the runs root")
         raise StorageError(
             f"cannot append to the ledger: {error.strerror}",
             hint="look at permissions and free space",

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.codex.factory.domain.document import NotStrictJson, canonical, strict_json
-from tools.codex.factory.errors import RunUnavailable, StorageError, UnfitHost
+from tools.codex.factory.errors import RunUnavailable, StorageError, UnfitHost, raise_spent
 from tools.codex.factory.storage.run_directory import UNWRITABLE
 
 LOCK = ".lock"
@@ -34,7 +34,9 @@ def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
             raise _busy(folder.name, os.pread(handle, 4096, 0)) from None
         _show(handle, fcntl.F_WRLCK)
         os.ftruncate(handle, 0)
-        os.pwrite(handle, canonical(holder), 0)
+        with suppress(OSError):
+            # A full disk has no room for the text, and the lock is held all the same.
+            os.pwrite(handle, canonical(holder), 0)
         yield
         os.ftruncate(handle, 0)
     finally:
@@ -105,6 +107,7 @@ def _opened(folder: Path) -> int:
         finally:
             os.close(parent)
     except OSError as error:
+        raise_spent(error, f"cannot lock run {str(folder)!r}")
         message = f"cannot lock run {folder.name!r}: {error.strerror}"
         if error.errno in UNWRITABLE:
             raise UnfitHost(

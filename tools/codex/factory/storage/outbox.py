@@ -10,7 +10,7 @@ from tools.codex.factory.domain.document import NotStrictJson, canonical, strict
 from tools.codex.factory.domain.finding import Code, Finding, blocking, note
 from tools.codex.factory.domain.identity import RunId, WorkerId
 from tools.codex.factory.storage.intake import MAX_FILES, TakenIn
-from tools.codex.factory.storage.run_directory import NotARegularFile, TooLarge, read_regular
+from tools.codex.factory.storage.regular import NotARegularFile, TooLarge, read_regular
 
 TEXTS = ("SUMMARY.md", "SUGGESTIONS.md", "HANDOFF_NOTE.json")
 MOST_BYTES = 1 << 20

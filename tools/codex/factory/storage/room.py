@@ -6,6 +6,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.codex.factory.domain.wording import sized
+
+SPARE_BYTES = 64 << 20
+"""What a run needs to begin, beside what its checkouts take."""
+SPARE_FILES = 500
 _NAME = "Case"
 
 
@@ -45,6 +50,17 @@ def room_at(folder: Path) -> Room:
         is_read_only=bool(state.f_flag & os.ST_RDONLY),
         runs_programs=not state.f_flag & getattr(os, "ST_NOEXEC", 0),
     )
+
+
+def complaint_of_room(room: Room) -> str:
+    """Return why a run should not begin there; "" where there is room for its records."""
+    if room.is_read_only:
+        return "it is read-only"
+    if room.free_bytes < SPARE_BYTES:
+        return f"a run needs {sized(SPARE_BYTES)}, and {sized(room.free_bytes)} are free"
+    if room.files is not None and room.files < SPARE_FILES:
+        return f"a run needs {SPARE_FILES} files, and {room.files} can be made"
+    return ""
 
 
 def complaint_of_writing(folder: Path) -> str:

@@ -14,8 +14,10 @@ from tools.codex.factory.errors import (
     OutsideRunDirectory,
     RunUnavailable,
     StorageError,
+    raise_spent,
 )
 from tools.codex.factory.storage.durable import replace_file, sync_folder
+from tools.codex.factory.storage.regular import read_regular
 
 MANIFEST = "RUN_MANIFEST.json"
 PLAN = "PLAN.json"
@@ -23,6 +25,7 @@ STORE = "objects.git"
 SEALS = "seals"
 UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 """What the system says of a place that may not be written."""
+_NOWHERE = Path()
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -60,9 +63,9 @@ class RunDirectory:
                     leaf = name.rpartition("/")[2]
                     _check_leaf(leaf, name)
                     self._refuse_link(parent, leaf, name)
-                    with storing(name):
+                    with storing(name, self.folder):
                         replace_file(parent, leaf, files[name])
-                with storing(names[0]):
+                with storing(names[0], self.folder):
                     sync_folder(parent)
 
     @contextmanager
@@ -134,7 +137,7 @@ class RunDirectory:
             number = 1
             while _exists(parent, aside := f"{leaf}.refused-{number}"):
                 number += 1
-            with storing(name):
+            with storing(name, self.folder):
                 os.rename(leaf, aside, src_dir_fd=parent, dst_dir_fd=parent)
         above = name.rpartition("/")[0]
         return f"{above}/{aside}" if above else aside
@@ -147,7 +150,8 @@ class RunDirectory:
         for old in self.folder.glob(".scratch-*"):
             if old.is_dir() and not old.is_symlink():
                 shutil.rmtree(old)
-        return tempfile.TemporaryDirectory(prefix=".scratch-", dir=self.folder)
+        with storing(".scratch", self.folder):
+            return tempfile.TemporaryDirectory(prefix=".scratch-", dir=self.folder)
 
     @contextmanager
     def _parent(self, name: str, *, make: bool) -> Iterator[tuple[int, str]]:
@@ -162,6 +166,7 @@ class RunDirectory:
                 f"run {self.run!r} is gone", hint="`factory ledger` lists the runs"
             ) from None
         except OSError as error:
+            raise_spent(error, f"cannot open {str(self.folder)!r}")
             raise OutsideRunDirectory(str(self.folder)) from error
         try:
             for part in parts[:-1]:
@@ -174,7 +179,7 @@ class RunDirectory:
 
     def _step(self, parent: int, part: str, name: str, make: bool) -> int:
         if make:
-            with storing(name), suppress(FileExistsError):
+            with storing(name, self.folder), suppress(FileExistsError):
                 os.mkdir(part, dir_fd=parent)
         try:
             return os.open(part, _FOLDER, dir_fd=parent)
@@ -183,13 +188,14 @@ class RunDirectory:
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise OutsideRunDirectory(name) from error
+            raise_spent(error, f"cannot open {str(self.folder / name)!r}")
             raise StorageError(
                 f"cannot open {name!r}: {error.strerror}",
                 hint=f"look at the permissions of {str(self.folder)!r}",
             ) from error
 
     def _refuse_link(self, parent: int, leaf: str, name: str) -> None:
-        with storing(name), suppress(FileNotFoundError):
+        with storing(name, self.folder), suppress(FileNotFoundError):
             if not stat.S_ISREG(os.lstat(leaf, dir_fd=parent).st_mode):
                 raise OutsideRunDirectory(name)
 
@@ -197,48 +203,6 @@ class RunDirectory:
 def _check_leaf(leaf: str, name: str) -> None:
     if leaf in ("", ".", "..") or "\0" in leaf:
         raise OutsideRunDirectory(name)
-
-
-def read_regular(path: str | Path, *, limit: int, parent: int | None = None) -> bytes:
-    """Return the content of a regular file with one name, at most `limit` bytes.
-
-    Raises FileNotFoundError, or StorageError for a link, a device, a FIFO, a hard link, a file
-    that is too large or that grows while it is read.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        handle = os.open(path, flags, dir_fd=parent)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
-        raise NotARegularFile(f"{path}: {reason}", hint="put a regular file there") from error
-    try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise NotARegularFile(f"{path}: not a regular file", hint="put a regular file there")
-        if found.st_nlink > 1:
-            raise NotARegularFile(f"{path}: a hard link to another file", hint="put a copy there")
-        if found.st_size > limit:
-            raise TooLarge(
-                f"{path}: {found.st_size} bytes, more than the {limit} allowed",
-                hint="make it smaller; `factory config show` lists the limits that can be raised",
-            )
-        with open(handle, "rb", closefd=False) as file:
-            content = file.read(found.st_size + 1)
-        if len(content) != found.st_size:
-            raise NotARegularFile(f"{path}: it changes while it is read", hint="try again")
-        return content
-    finally:
-        os.close(handle)
-
-
-class NotARegularFile(StorageError):
-    """What should be a plain file is a link, a device, a pipe, or is being written."""
-
-
-class TooLarge(StorageError):
-    """A file holds more bytes than allowed."""
 
 
 def worker_artifact(worker: WorkerId, name: str) -> str:
@@ -272,11 +236,15 @@ def seal_name(worker: WorkerId) -> str:
 
 
 @contextmanager
-def storing(name: str) -> Iterator[None]:
-    """Turn an OSError of the block into a StorageError that names what was being written."""
+def storing(name: str, folder: Path = _NOWHERE) -> Iterator[None]:
+    """Turn an OSError of the block into a StorageError that names what was being written.
+
+    Where there is no room it is NoRoom, which names it from `folder` on.
+    """
     try:
         yield
     except OSError as error:
+        raise_spent(error, f"cannot write {str(folder / name)!r}")
         raise StorageError(
             f"cannot write {name!r}: {error.strerror}",
             hint="look at permissions and free space, or set runs.root",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.errors import ConfigurationError, RunUnavailable, UnfitHost
+from tools.codex.factory.storage.room import complaint_of_room, nearest, room_at
 from tools.codex.factory.storage.run_directory import MANIFEST, storing
 
 _CONTENT = (
@@ -39,6 +40,16 @@ def make_runs_root(root: Path) -> None:
             file.write(_CONTENT)
         Path(file.name).chmod(0o644)
         Path(file.name).rename(ignore)
+
+
+def check_records(root: Path) -> None:
+    """Raise UnfitHost where there is no room for the bundles, store and report of a new run."""
+    reason = complaint_of_room(room_at(nearest(root)))
+    if reason:
+        raise UnfitHost(
+            f"runs.root = {str(root)!r} has no room: {reason}",
+            hint="free some, or set runs.root (FACTORY_RUNS__ROOT) to a larger disk",
+        )
 
 
 def foreign_in(root: Path) -> str:

@@ -7,10 +7,9 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import Digest, RunId, digest_of
 from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.errors import ConfigurationError, UnfitHost
-from tools.codex.factory.storage.room import nearest, room_at
+from tools.codex.factory.storage.room import SPARE_BYTES, nearest, room_at
 
 _BLOCK = 4096
-_SPARE_BYTES = 64 << 20
 _DIGEST_LENGTH = 12
 
 
@@ -75,11 +74,11 @@ def on_disk(size: int) -> int:
 
 
 def check_room(root: Path, *, size: int, files: int) -> None:
-    """Raise UnfitHost where `size` bytes and `files` files do not fit below `root`."""
+    """Raise UnfitHost where checkouts of `size` bytes and `files` files do not fit below `root`."""
     room = room_at(nearest(root))
-    if size + _SPARE_BYTES > room.free_bytes:
+    if size + SPARE_BYTES > room.free_bytes:
         raise UnfitHost(
-            f"checkouts need {sized(size)} in {str(root)!r} and {sized(_SPARE_BYTES)} to spare, "
+            f"checkouts need {sized(size)} in {str(root)!r} and {sized(SPARE_BYTES)} to spare, "
             f"and {sized(room.free_bytes)} are free",
             hint="free some, run fewer at a time (--jobs), or set work.root to a larger disk",
         )
