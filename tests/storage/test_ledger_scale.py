@@ -134,12 +134,12 @@ def test_a_line_of_a_run_that_was_changed_is_damage_whosever_the_next_line_is(
 
 def test_any_line_of_a_run_that_was_changed_is_damage_wherever_it_lies(tmp_path: Path) -> None:
     ledger = a_ledger(tmp_path)
-    ledger.append([event("ab"[n % 2], f"{n:03}") for n in range(500)])
+    ledger.append([event("a", f"{n:03}", text="x" * 2000) for n in range(100)])
     content = ledger.file.read_bytes()
     assert len(content) > 2 << 16
 
     passed = []
-    for number in range(0, 498, 2):
+    for number in range(99):
         was = b'"actor":"%03d"' % number
         ledger.file.write_bytes(content.replace(was, b'"actor":"xxx"'))
         try:
