@@ -3,6 +3,7 @@
 import os
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,6 +132,25 @@ def test_a_line_of_a_run_that_was_changed_is_damage_whosever_the_next_line_is(
     assert len(list(ledger.recent_of("new"))) == 2
 
 
+def test_any_line_of_a_run_that_was_changed_is_damage_wherever_it_lies(tmp_path: Path) -> None:
+    ledger = a_ledger(tmp_path)
+    ledger.append([event("a", f"{n:03}", text="x" * 2000) for n in range(100)])
+    content = ledger.file.read_bytes()
+    assert len(content) > 2 << 16
+
+    passed = []
+    for number in range(99):
+        was = b'"actor":"%03d"' % number
+        ledger.file.write_bytes(content.replace(was, b'"actor":"xxx"'))
+        try:
+            list(ledger.recent_of("a"))
+            passed.append(number)
+        except LedgerDamaged:
+            continue
+
+    assert passed == []
+
+
 @given(
     lengths=st.lists(
         st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([0, 1, 60_000, 65_300, 140_000])),
@@ -144,7 +164,9 @@ def test_what_is_found_from_the_end_is_what_a_whole_reading_finds(
 ) -> None:
     ledger = a_ledger(tmp_path_factory.mktemp("ledger"))
     # What a line says may look like a line of the run.
-    ledger.append([event(run, text='"run_id":"a"' + "x" * length) for run, length in lengths])
+    alike = {"run_id": "a", "event_type": "RUN_START"}
+    events = [replace(event(run), details={**alike, "text": "x" * n}) for run, n in lengths]
+    ledger.append(events)
     ledger.append([event("c", kind=EventType.RUN_START, text="RUN_START")] * (len(lengths) % 2))
     content = ledger.file.read_bytes()
     with ledger.file.open("ab") as file:
