@@ -279,3 +279,12 @@ def reached(world: World) -> Reached | None:
     files = {name: (folder / name).read_bytes() for name in names}
     above = text.partition("\nTHIS RUN\n")[0]
     return Reached(status["status"], status["tree"], status["commit"], above, files)
+
+
+def blocking_codes(world: World) -> set[str]:
+    """Return the code of each finding that blocks the run."""
+    try:
+        status = json.loads((world.run / "Z_integrator" / "STATUS.json").read_bytes())
+    except FileNotFoundError:
+        return set()
+    return {one["code"] for one in status["findings"] if one["severity"] == "blocks"}
