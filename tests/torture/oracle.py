@@ -128,7 +128,8 @@ def _right_after(here: World, known: Undisturbed, *, looking: bool) -> Iterator[
     if changed:
         yield f"the repository was changed: {changed}"
     yield from _readable(here)
-    left = {one for one in strays(here) - known.strays if not _is_probe(one)}
+    found = strays(here) - known.strays
+    left = {one for one in found if not _is_probe(one) and not _is_continued(one)}
     if left or looking:
         doctor = here("doctor", "--json")
         if doctor.code != 0:
@@ -142,6 +143,11 @@ def _right_after(here: World, known: Undisturbed, *, looking: bool) -> Iterator[
 
 def _is_probe(name: str) -> bool:
     return PROBE.fullmatch(name) is not None or name.endswith("factory_ledger.lock")
+
+
+def _is_continued(name: str) -> bool:
+    """Return whether what lies there is written anew by the run that goes on."""
+    return "/.passes/" in name
 
 
 def _is_named(name: str, said: Sequence[str]) -> bool:
