@@ -229,6 +229,31 @@ def test_a_reader_that_goes_away_is_no_error(work: Work) -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("nobody", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("allow", "code"), [("src/**", 0), ("docs/**", 3)], ids=["PASS", "BLOCKED"]
+)
+def test_a_run_ends_as_it_would_though_nobody_hears_it_any_more(
+    work: Work, allow: str, code: int, nobody: str
+) -> None:
+    work.patch("A", edit_line("src/app.txt", 1, "A"), allow=[allow])
+    read, write = os.pipe()
+    os.close(read)
+
+    ended = subprocess.run(
+        work.factory.argv("oneshot", "--plan", work.plan(), "--run-id", "r1", "--json"),
+        cwd=work.repo.path,
+        env=work.factory.environment(),
+        stdout=write if nobody == "stdout" else subprocess.DEVNULL,
+        stderr=write if nobody == "stderr" else subprocess.DEVNULL,
+        check=False,
+    )
+    os.close(write)
+
+    status = json.loads((work.runs_root / "r1" / "Z_integrator" / "STATUS.json").read_text())
+    assert (ended.returncode, status["exit_code"], status["error"]) == (code, code, None)
+
+
 def test_the_command_as_a_process_of_its_own_says_the_same(work: Work) -> None:
     work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])
 

@@ -203,7 +203,20 @@ def differing(before: Stamps, after: Stamps) -> list[str]:
 
 
 def strays(world: World, runs: Sequence[str] = (RUN,)) -> set[str]:
-    """Return everything of ours on disk that does not lie in the folder of a run of `runs`."""
+    """Return everything of ours on disk that belongs to no run of `runs`.
+
+    What lies in a run's folders does, and what an attempt in them says it made for itself.
+    """
+    own_places = {
+        os.path.relpath(path.read_text(), world.top)
+        for run in runs
+        for path in world.top.glob(f"home/.cache/factory/*/{run}.*/*/*/temporary")
+    }
+    found = _all_but(world, runs)
+    return {one for one in found if not any(one.startswith(place) for place in own_places)}
+
+
+def _all_but(world: World, runs: Sequence[str]) -> set[str]:
     found = set()
     for place in (world.runs, world.top / "home", world.top / "tmp"):
         for here, folders, files in os.walk(place):

@@ -3,7 +3,6 @@
 import argparse
 import gc
 import io
-import os
 import re
 import signal
 import sys
@@ -28,7 +27,7 @@ from tools.codex.factory.cli.plan import PLAN
 from tools.codex.factory.cli.publish import PUBLISH
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.runs import RUNS
-from tools.codex.factory.cli.screen import LEVELS, Screen
+from tools.codex.factory.cli.screen import LEVELS, Screen, silence
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
 from tools.codex.factory.cli.watch import WATCH
 from tools.codex.factory.domain.nearest import did_you_mean
@@ -78,17 +77,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     # What is imported stays: it is not looked at for garbage, neither now nor later.
     gc.disable()
+    code = 0
     try:
         code = _run(words)
         sys.stdout.flush()
         return code
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         if isinstance(error, BrokenPipeError):
-            # The reader of our answer went away; that is its right.
-            return 0
-        sys.stderr.write(f"factory: cannot write the answer: {error.strerror}\n")
-        return 1
+            # The reader of our answer went away; that is its right, and changes no verdict.
+            return code
+        screen = Screen(json=False, color=False, level="info")
+        screen.complain(f"cannot write the answer: {error.strerror}", "")
+        return code or 1
 
 
 def _run(words: list[str]) -> int:
