@@ -254,6 +254,30 @@ def test_a_run_ends_as_it_would_though_nobody_hears_it_any_more(
     assert (ended.returncode, status["exit_code"], status["error"]) == (code, code, None)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    ("words", "code"), [(("ledger",), 1), (("runs",), 1), (("integrate", "--run-id", "none"), 40)]
+)
+def test_an_answer_that_cannot_be_written_is_said_and_is_no_bug(
+    work: Work, words: tuple[str, ...], code: int
+) -> None:
+    work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])
+    work.oneshot()
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            work.factory.argv(*words, "--json"),
+            cwd=work.repo.path,
+            env=work.factory.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert ended.returncode == code
+    assert ended.stderr.endswith(b"factory: cannot write the answer: No space left on device\n")
+    assert b"a bug" not in ended.stderr
+
+
 def test_the_command_as_a_process_of_its_own_says_the_same(work: Work) -> None:
     work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])
 

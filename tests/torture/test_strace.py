@@ -130,6 +130,9 @@ def test_whichever_process_meets_it_the_next_command_goes_on_and_nothing_is_lost
         known = undisturbed(here, SCENARIO)
         here.restore()
         found = calls(here, tmp_path / "traces")
+        if "error" in how[0]:
+            # Of another process it would be the opening of a library: nothing is written then.
+            del found["openat"]
         places = list(met_by(found, *how))
         chosen = some(places)
         for name in found:

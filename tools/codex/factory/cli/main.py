@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal, NoReturn
 
 from tools.codex.factory import __version__
@@ -27,7 +28,7 @@ from tools.codex.factory.cli.plan import PLAN
 from tools.codex.factory.cli.publish import PUBLISH
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.runs import RUNS
-from tools.codex.factory.cli.screen import LEVELS, Screen, silence
+from tools.codex.factory.cli.screen import LEVELS, AnswerNotWritten, Screen, silence
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
 from tools.codex.factory.cli.watch import WATCH
 from tools.codex.factory.domain.nearest import did_you_mean
@@ -113,7 +114,7 @@ def _run(words: list[str]) -> int:
         return _refused(screen, command, Interrupted("interrupted", hint="run the command again"))
     except FactoryError as error:
         return _refused(screen, command, error)
-    except BrokenPipeError:
+    except (BrokenPipeError, AnswerNotWritten):
         raise
     except Exception as bug:
         return _refused(screen, command, _bug(bug))
@@ -158,6 +159,14 @@ def _refused(screen: Screen, command: str, error: FactoryError) -> int:
     screen.complain(str(error), error.hint)
     for more in getattr(error, "__notes__", ()):
         screen.complain(more, "")
+    with suppress(AnswerNotWritten):
+        # The exit code says it still.
+        _answer_of(screen, command, error)
+    return error.exit_code
+
+
+def _answer_of(screen: Screen, command: str, error: FactoryError) -> None:
+    """Write the answer of a command that ends with an error."""
     failed = error.failed
     if failed is not None:
         screen.say(f"FAIL  {failed.report}")
@@ -174,7 +183,6 @@ def _refused(screen: Screen, command: str, error: FactoryError) -> int:
             report = quoted(failed.report)
             answer = RunAnswer.model_validate({**dict(answer), **run, "report": report})
         screen.document(answer)
-    return error.exit_code
 
 
 class _Parser(argparse.ArgumentParser):

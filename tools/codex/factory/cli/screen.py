@@ -17,6 +17,10 @@ _WIDE = 10_000
 LEVELS = ("quiet", "info", "debug")
 
 
+class AnswerNotWritten(OSError):
+    """The answer cannot be written where it is wanted: a full disk, a terminal that is gone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
     """Where a command's words go. `level` says how much progress is told.
@@ -50,7 +54,8 @@ class Screen:
         if not self.json:
             from tools.codex.factory.render.plain import Plain
 
-            self.console().print(Plain(renderable), crop=False, end="")
+            with _whoever_hears(sys.stdout):
+                self.console().print(Plain(renderable), crop=False, end="")
 
     def document(self, document: "BaseModel") -> None:
         """Write the answer for machines."""
@@ -108,5 +113,5 @@ def _whoever_hears(stream: TextIO) -> Iterator[None]:
         yield
     except OSError as error:
         if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-            raise
+            raise AnswerNotWritten(*error.args) from error
         silence(stream)
