@@ -72,21 +72,20 @@ def _left_behind(world: World) -> None:
     world.age()
 
 
+ERRORS = ("EIO", "EDQUOT", "ENOSPC+", "EROFS+")
 ENDINGS = {0, 1, 2, 3, 20, 30}
 """How a command may end whose disk fails: with a clear error, or without its need for it."""
 GROUPS = {
     "a whole run": (
         Scenario("oneshot", two_workers, ONESHOT),
     ),
-    "stages": (
+    "a stage, or the desk": (
         Scenario("launch", two_workers, LAUNCH, (INTEGRATE,)),
         Scenario("bundle-validate", _after(LAUNCH), VALIDATE, (INTEGRATE,)),
         Scenario("integrate", _after(LAUNCH), INTEGRATE),
         Scenario("integrate again", _after(ONESHOT), INTEGRATE),
         Scenario("amend", _after(ONESHOT, make=_blocked), AMEND, (INTEGRATE,), again=(0, 2)),
         Scenario("collect", _waiting, COLLECT),
-    ),
-    "the desk": (
         Scenario("publish", _after(ONESHOT), PUBLISH, again=(0, 3), writes=(".git/",)),
         Scenario("prune", _after(ONESHOT), PRUNE, again=(0, 40), ends="gone"),
         Scenario("prune what is kept", _left_behind, PRUNE, again=(0, 40), ends="gone"),
@@ -110,24 +109,22 @@ class Place:
         return f"{self.found.scenario.name}: {self.how} {self.at} {self.found.points[self.at - 1]}"
 
 
-def places(found: Undisturbed, how: str) -> Iterator[Place]:
-    """Yield every place where the command can be met: before each change, and in each write.
+def places(found: Undisturbed) -> Iterator[Place]:
+    """Yield every place where the command can be met, and how.
 
-    Of several errors each change meets one, in turns.
+    Before each change it is killed alone, with its whole tree, and refused; of the errors each
+    change meets one, in turns. A write is cut short as well.
     """
-    kinds = how.split()
     for at, point in enumerate(found.points, start=1):
-        yield Place(found, at, kinds[at % len(kinds)])
-        if point.startswith("write ") and how == "before":
-            yield Place(found, at, "torn")
-    if how == "before":
-        yield Place(found, len(found.points), "after")
+        torn = ("torn",) if point.startswith("write ") else ()
+        for how in ("before", *torn, "tree", ERRORS[at % len(ERRORS)]):
+            yield Place(found, at, how)
+    yield Place(found, len(found.points), "after")
 
 
-@pytest.mark.parametrize("how", ["before", "tree", "EIO EDQUOT ENOSPC+ EROFS+"])
 @pytest.mark.parametrize("group", GROUPS)
 def test_at_whatever_change_it_is_met_the_next_command_goes_on_and_nothing_is_lost_or_left(
-    tmp_path: Path, some: Some, group: str, how: str, record_property: Callable[[str, object], None]
+    tmp_path: Path, some: Some, group: str, record_property: Callable[[str, object], None]
 ) -> None:
     found: list[tuple[World, Place]] = []
     wrong: list[str] = []
@@ -138,7 +135,7 @@ def test_at_whatever_change_it_is_met_the_next_command_goes_on_and_nothing_is_lo
             here.keep()
             known = undisturbed(here, scenario)
             record_property(scenario.name, len(known.points))
-            found += [(here, one) for one in places(known, how)]
+            found += [(here, one) for one in places(known)]
         chosen = some(found)
         for here, place in chosen:
             wrong += [f"{place}: {said}" for said in _complaints(here, place)]

@@ -27,7 +27,7 @@ EVENTS = (
 BEARING = frozenset(
     ("worker.signalled", "worker.lost", "worker.stopped", "worker.exit_code", "check.failed")
 ) | {"check.flaky", "check.not_run"}
-STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HOW = ("SIGTERM", "SIGINT", "SIGHUP", "hung up", "killed")
 
 
 def _workers(here: World) -> None:
@@ -148,65 +148,51 @@ def last_end(here: World) -> object:
     return ends[-1] if ends else None
 
 
-def test_a_stop_at_any_stage_ends_with_130_and_the_ledger_says_so(
+def _stopped(run: Running, how: str) -> Iterator[str]:
+    """Tell a run to stop; yield what is wrong with its end."""
+    run.process.send_signal(signal.Signals[how])
+    code, left = run.ended(), run.here.settle()
+    if code not in (0, 130) or last_end(run.here) != code or left:
+        yield f"exits {code}, the ledger says {last_end(run.here)}; left {left}"
+
+
+def _hung_up(here: World, event: str) -> Iterator[str]:
+    """Run in a terminal that goes away; yield what is wrong with the end."""
+    here.restore()
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.chdir(here.repo)
+        words = [sys.executable, "-m", "tools.codex.factory", *ONESHOT]
+        os.execve(sys.executable, words, here.environment())
+    assert comes(partial(says, here, event), 60)
+    os.close(screen)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    left = here.settle()
+    if code not in (0, 130) or last_end(here) != code or left:
+        yield f"exits {code}, the ledger says {last_end(here)}; left {left}"
+
+
+def test_who_is_stopped_hung_up_on_or_killed_whole_at_any_stage_says_so_and_goes_on_later(
     stage: tuple[World, Undisturbed], some: Some, record_property: Callable[[str, object], None]
 ) -> None:
     here, known = stage
     wrong: list[str] = []
-    places = some([(stop, event) for event in EVENTS for stop in STOPS])
-    for stop, event in places:
-        run = started(here)
-        run.comes_to(event)
-        run.process.send_signal(stop)
-        code = run.ended()
-        left = here.settle()
-        said = f"{stop.name} at {event}"
-        if code not in (0, 130) or last_end(here) != code or left:
-            wrong.append(f"{said}: exits {code}, the ledger says {last_end(here)}; left {left}")
-        wrong += [f"{said}: {one}" for one in complaints(here, known, looking=False)]
-    record_property("stopped", len(places))
-
-    assert not wrong, "\n".join(wrong)
-
-
-def test_a_terminal_that_goes_away_at_any_stage_ends_it_as_a_stop_does(
-    stage: tuple[World, Undisturbed], some: Some, record_property: Callable[[str, object], None]
-) -> None:
-    here, known = stage
-    wrong: list[str] = []
-    places = some(EVENTS)
-    for event in places:
-        here.restore()
-        pid, screen = pty.fork()
-        if pid == 0:
-            os.chdir(here.repo)
-            words = [sys.executable, "-m", "tools.codex.factory", *ONESHOT]
-            os.execve(sys.executable, words, here.environment())
-        assert comes(partial(says, here, event), 60)
-        os.close(screen)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        left = here.settle()
-        if code not in (0, 130) or last_end(here) != code or left:
-            wrong.append(f"{event}: exits {code}, the ledger says {last_end(here)}; left {left}")
-        wrong += [f"{event}: {one}" for one in complaints(here, known, looking=False)]
-    record_property("hung up", len(places))
-
-    assert not wrong, "\n".join(wrong)
-
-
-def test_a_whole_tree_that_is_killed_at_any_stage_goes_on_later(
-    stage: tuple[World, Undisturbed], some: Some, record_property: Callable[[str, object], None]
-) -> None:
-    here, known = stage
-    wrong: list[str] = []
-    places = some(EVENTS)
-    for event in places:
-        run = started(here)
-        run.comes_to(event)
-        kill_all(below(run.process.pid))
-        run.ended()
-        wrong += [f"{event}: {one}" for one in complaints(here, known)]
-    record_property("killed", len(places))
+    places = some([(how, event) for event in EVENTS for how in HOW])
+    for how, event in places:
+        said: list[str] = []
+        if how == "hung up":
+            said += _hung_up(here, event)
+        else:
+            run = started(here)
+            run.comes_to(event)
+            if how == "killed":
+                kill_all(below(run.process.pid))
+                run.ended()
+            else:
+                said += _stopped(run, how)
+        said += complaints(here, known, looking=how == "killed")
+        wrong += [f"{how} at {event}: {one}" for one in said]
+    record_property("disturbed", len(places))
 
     assert not wrong, "\n".join(wrong)
 
@@ -221,17 +207,15 @@ VICTIMS = (
 )
 
 
-@pytest.mark.parametrize("first", [(), (signal.SIGSTOP,)], ids=["", "stopped before"])
 def test_one_process_that_is_killed_under_a_run_is_said_and_the_run_goes_on_later(
     stage: tuple[World, Undisturbed],
     some: Some,
     record_property: Callable[[str, object], None],
-    first: tuple[signal.Signals, ...],
 ) -> None:
     here, known = stage
     wrong: list[str] = []
-    places = some(VICTIMS)
-    for event, victim in places:
+    places = some([(first, *one) for one in VICTIMS for first in ((), (signal.SIGSTOP,))])
+    for first, event, victim in places:
         run = started(here)
         run.comes_to(event)
         run.comes_up(victim)
