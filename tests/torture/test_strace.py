@@ -31,7 +31,7 @@ BEARING = frozenset(
 ) | {"check.failed", "check.flaky", "check.not_run", "capture.failed", "worker.setup_failed"}
 """What a run is BLOCKED by where a worker or a check was hit, and not the factory."""
 ERRORS = ("error=EIO:when={}", "error=ENOSPC:when={}+", "error=EDQUOT:when={}")
-ENDINGS = {0, 1, 3, 20, 30, 130}
+ENDINGS = {0, 1, 2, 3, 20, 30, 130}
 SCENARIO = Scenario("oneshot", two_workers, ONESHOT)
 
 
@@ -131,7 +131,9 @@ def test_whichever_process_meets_it_the_next_command_goes_on_and_nothing_is_lost
             here.restore()
             ended = traced(here, "-o", os.devnull, *met.words)
             said = ended.stderr.decode("utf-8", "replace")
-            if "a bug" in said or ended.returncode not in (*ENDINGS, -9, 137):
+            # A pipe never answers so: what a write to one comes to is nobody's promise.
+            is_odd = "a bug" in said and met.call != "write"
+            if is_odd or ended.returncode not in (*ENDINGS, -9, 137):
                 wrong.append(f"{met}: exits {ended.returncode}: {said[-400:]}")
             for one in complaints(here, known, bearing=BEARING):
                 wrong.append(f"{met}: {one}")
