@@ -229,6 +229,55 @@ def test_a_reader_that_goes_away_is_no_error(work: Work) -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("nobody", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("allow", "code"), [("src/**", 0), ("docs/**", 3)], ids=["PASS", "BLOCKED"]
+)
+def test_a_run_ends_as_it_would_though_nobody_hears_it_any_more(
+    work: Work, allow: str, code: int, nobody: str
+) -> None:
+    work.patch("A", edit_line("src/app.txt", 1, "A"), allow=[allow])
+    read, write = os.pipe()
+    os.close(read)
+
+    ended = subprocess.run(
+        work.factory.argv("oneshot", "--plan", work.plan(), "--run-id", "r1", "--json"),
+        cwd=work.repo.path,
+        env=work.factory.environment(),
+        stdout=write if nobody == "stdout" else subprocess.DEVNULL,
+        stderr=write if nobody == "stderr" else subprocess.DEVNULL,
+        check=False,
+    )
+    os.close(write)
+
+    status = json.loads((work.runs_root / "r1" / "Z_integrator" / "STATUS.json").read_text())
+    assert (ended.returncode, status["exit_code"], status["error"]) == (code, code, None)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    ("words", "code"), [(("ledger",), 1), (("runs",), 1), (("integrate", "--run-id", "none"), 40)]
+)
+def test_an_answer_that_cannot_be_written_is_said_and_is_no_bug(
+    work: Work, words: tuple[str, ...], code: int
+) -> None:
+    work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])
+    work.oneshot()
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            work.factory.argv(*words, "--json"),
+            cwd=work.repo.path,
+            env=work.factory.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert ended.returncode == code
+    assert ended.stderr.endswith(b"factory: cannot write the answer: No space left on device\n")
+    assert b"a bug" not in ended.stderr
+
+
 def test_the_command_as_a_process_of_its_own_says_the_same(work: Work) -> None:
     work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])
 

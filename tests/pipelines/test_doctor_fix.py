@@ -254,6 +254,26 @@ def test_a_run_that_a_factory_holds_is_left_alone(kept: Scene) -> None:
     assert notes["held: r1"] == "run 'r1' is held by process 1 (factory launch, since then)"
 
 
+def test_what_a_check_left_whose_integration_was_killed_is_named_and_removed(kept: Scene) -> None:
+    check = kept.attempt("A").parents[1] / "Z_integrator" / "merged-check-1"
+    (check / "checkout").mkdir(parents=True)
+    half = kept.attempt("A").with_name(".cleared-2")
+    (half / "checkout").mkdir(parents=True)
+    said = {row["what"]: row["message"] for row in kept.doctor().answer["rows"]}
+
+    done = kept.fixed()
+
+    assert said["r1 Z_integrator"] == (
+        f"{check}: a check that was cut off worked in it; nobody needs it"
+    )
+    assert done == [
+        f"removed {half.with_name('1')}: captured whole and sealed",
+        f"removed {half}: its removal was cut off",
+        f"removed {check}: a check that was cut off worked in it",
+    ]
+    assert not half.parent.exists() and not check.parent.exists()
+
+
 # -- throw-away files ------------------------------------------------------------------------------
 
 
@@ -289,6 +309,36 @@ def test_throw_away_files_go_only_where_they_are_ours_and_their_attempt_is_gone(
         "factory-there",
     ]
     assert (tmp_path / "outside" / ".owner").exists()
+
+
+def test_what_a_killed_command_was_to_throw_away_is_named_and_removed_when_it_is_old(
+    scene: Scene,
+) -> None:
+    scene.fixed()
+    root = scene.work.factory.home / ".cache" / "factory"
+    old = [
+        scene.temporary / "factory-rebuild-abcdefgh",
+        scene.temporary / "factory-status-abcdefgh",
+        root / "factory-manners-abcdefgh",
+        scene.work.runs_root / ".gitignore-abcdefgh",
+    ]
+    others = [scene.temporary / "factory-status-mine", scene.temporary / "status-abcdefgh"]
+    for path in (*old[:3], *others):
+        (path / "deep").mkdir(parents=True)
+    old[3].touch()
+    young = scene.temporary / "factory-status-young_er"
+    young.mkdir()
+    for path in (*old, *[path / "deep" for path in old[:3]]):
+        os.utime(path, LONG_AGO)
+    rows = scene.doctor().answer["rows"]
+    said = {row["message"] for row in rows if row["what"] == "throw-away files"}
+
+    done = scene.fixed()
+
+    wanted = (*old, young)
+    assert said == {f"of a command that was cut off: {path}" for path in wanted}
+    assert done == [f"removed {path}: the command that made it was cut off" for path in old]
+    assert all(path.exists() for path in (young, *others))
 
 
 # -- runs that were never begun --------------------------------------------------------------------

@@ -354,6 +354,24 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, path: Path, t
     assert not any((factory.folder / name).exists() for name in other)
 
 
+@pytest.mark.parametrize("kept", [0, 20, None])
+def test_an_init_that_was_killed_is_ended_by_the_same_command_again(
+    tmp_path: Path, path: Path, kept: int | None
+) -> None:
+    factory = made(tmp_path, {"a.py": ""})
+    init(factory, path, "--with-config")
+    names = ("factory.plan.toml", CONFIG_FILE)
+    whole = [(factory.folder / name).read_bytes() for name in names]
+    (factory.folder / names[0]).write_bytes(whole[0][:kept])
+    (factory.folder / CONFIG_FILE).unlink()
+
+    ended = factory("init", "--with-config", env={"PATH": str(path)})
+    again = factory("init", "--with-config", env={"PATH": str(path)})
+
+    assert (ended.exit_code, again.exit_code) == (0, 2)
+    assert [(factory.folder / name).read_bytes() for name in names] == whole
+
+
 def test_a_link_in_the_way_is_not_written_through(tmp_path: Path, path: Path) -> None:
     factory = made(tmp_path, {"a.py": ""})
     (tmp_path / "elsewhere").mkdir()

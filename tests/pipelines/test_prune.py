@@ -301,3 +301,29 @@ def test_a_checkout_that_nobody_collects_stays_until_it_is_removed_by_hand(work:
     said = f"{checkout} holds work that was not captured whole: look, then remove it"
     assert kept.answer["runs"][0]["reason"] == said
     assert not checkout.parent.exists()
+
+
+def test_a_removal_that_was_cut_off_is_ended_by_the_same_command_again(
+    work: Work, tmp_path: Path
+) -> None:
+    aside = cut_off(work, tmp_path / "copy", recorded=True)
+
+    tried = work.factory("runs", "prune", "--run-id", "r1", "--dry-run", "--json")
+    there = aside.exists()
+    ended = work.factory("runs", "prune", "--run-id", "r1", "--json")
+    again = work.factory("runs", "prune", "--run-id", "r1", "--json")
+
+    assert (tried.exit_code, rows(tried), there) == (0, {"r1": True}, True)
+    assert (ended.exit_code, rows(ended), aside.exists()) == (0, {"r1": True}, False)
+    assert (again.exit_code, statuses(work)) == (40, {"r1": "PRUNED"})
+
+
+def test_a_run_whose_checkouts_were_kept_leaves_nothing_in_the_work_root(work: Work) -> None:
+    work.add("A_worker", allow=["src/**"], command=["sh", "-c", "echo a > src/new.txt"])
+    assert work.oneshot("--run-id", "r1", "--keep").exit_code == 0
+    root = work.factory.home / ".cache" / "factory"
+    before = len(list(root.glob("*/r1.*/A_worker/1/checkout")))
+
+    ended = work.factory("runs", "prune", "--run-id", "r1", "--json")
+
+    assert (ended.exit_code, before, list(root.iterdir())) == (0, 1, [])

@@ -14,7 +14,7 @@ from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.domain.order import Log, Outcome, StepEnded
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.repository.checkout import remove_checkout
-from tools.codex.factory.storage.attempt import Attempt, attempts_in
+from tools.codex.factory.storage.attempt import Attempt, attempts_in, cleared_in
 
 OUTCOME = Outcome(
     how="exited",
@@ -212,3 +212,40 @@ def test_only_a_folder_that_it_made_is_removed_as_its_temporary_one(
     attempt.clear(remove_checkout)
 
     assert precious.is_dir()
+
+
+@pytest.mark.parametrize("marked", ["not", "by half"])
+def test_a_folder_that_was_made_and_not_marked_before_a_kill_is_removed_with_its_attempt(
+    attempt: Attempt, marked: str
+) -> None:
+    made = attempt.temporary().parent
+    (made / "t").rmdir()
+    (made / ".owner").write_bytes(b"")
+    if marked == "not":
+        (made / ".owner").unlink()
+
+    attempt.clear(remove_checkout)
+
+    assert not made.exists()
+
+
+def test_an_attempt_whose_removal_is_cut_off_is_no_attempt_any_more_and_goes_later(
+    attempt: Attempt,
+) -> None:
+    class CutOff(Exception):
+        """As a kill."""
+
+    def cut_off(folder: Path) -> None:
+        if folder.exists():
+            (folder / "outbox").rmdir()
+            raise CutOff
+
+    attempt.keep(OUTCOME, patch=None, stray=b"")
+    with pytest.raises(CutOff):
+        attempt.clear(cut_off)
+    worker = attempt.folder.parent
+    attempts, (half,) = attempts_in(worker), cleared_in(worker)
+    half.clear(remove_checkout)
+
+    assert (attempts, half.is_half_removed) == ({}, True)
+    assert not worker.exists()

@@ -274,3 +274,18 @@ def test_what_is_no_lock_is_looked_at_without_harm(folder: Path, kind: str) -> N
     make.get(kind, lambda: None)()
 
     assert is_held(folder) is (kind == "link")
+
+
+def test_a_disk_that_takes_no_text_keeps_nobody_from_holding_a_run(folder: Path) -> None:
+    full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", full + HOLDER, str(folder)],
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"held\n", b"")
+    assert (folder / LOCK).read_bytes() == b""

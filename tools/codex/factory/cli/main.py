@@ -3,11 +3,11 @@
 import argparse
 import gc
 import io
-import os
 import re
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal, NoReturn
 
 from tools.codex.factory import __version__
@@ -28,7 +28,7 @@ from tools.codex.factory.cli.plan import PLAN
 from tools.codex.factory.cli.publish import PUBLISH
 from tools.codex.factory.cli.records import LEDGER, LEDGER_REPLAY, PRINT_REPORT
 from tools.codex.factory.cli.runs import RUNS
-from tools.codex.factory.cli.screen import LEVELS, Screen
+from tools.codex.factory.cli.screen import LEVELS, AnswerNotWritten, Screen, silence
 from tools.codex.factory.cli.settings import CONFIG, SCHEMAS
 from tools.codex.factory.cli.watch import WATCH
 from tools.codex.factory.domain.nearest import did_you_mean
@@ -85,17 +85,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     # What is imported stays: it is not looked at for garbage, neither now nor later.
     gc.disable()
+    code = 0
     try:
         code = _run(words)
         sys.stdout.flush()
         return code
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         if isinstance(error, BrokenPipeError):
-            # The reader of our answer went away; that is its right.
-            return 0
-        sys.stderr.write(f"factory: cannot write the answer: {error.strerror}\n")
-        return 1
+            # The reader of our answer went away; that is its right, and changes no verdict.
+            return code
+        screen = Screen(json=False, color=False, level="info")
+        screen.complain(f"cannot write the answer: {error.strerror}", "")
+        return code or 1
 
 
 def _run(words: list[str]) -> int:
@@ -119,7 +121,7 @@ def _run(words: list[str]) -> int:
         return _refused(screen, command, Interrupted("interrupted", hint="run the command again"))
     except FactoryError as error:
         return _refused(screen, command, error)
-    except BrokenPipeError:
+    except (BrokenPipeError, AnswerNotWritten):
         raise
     except Exception as bug:
         if isinstance(bug, OSError) and is_spent(bug):
@@ -170,6 +172,14 @@ def _refused(screen: Screen, command: str, error: FactoryError) -> int:
     screen.complain(str(error), error.hint)
     for more in getattr(error, "__notes__", ()):
         screen.complain(more, "")
+    with suppress(AnswerNotWritten):
+        # The exit code says it still.
+        _answer_of(screen, command, error)
+    return error.exit_code
+
+
+def _answer_of(screen: Screen, command: str, error: FactoryError) -> None:
+    """Write the answer of a command that ends with an error."""
     failed = error.failed
     if failed is not None:
         screen.say(f"FAIL  {failed.report}")
@@ -186,7 +196,6 @@ def _refused(screen: Screen, command: str, error: FactoryError) -> int:
             report = quoted(failed.report)
             answer = RunAnswer.model_validate({**dict(answer), **run, "report": report})
         screen.document(answer)
-    return error.exit_code
 
 
 class _Parser(argparse.ArgumentParser):

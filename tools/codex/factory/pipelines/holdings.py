@@ -18,7 +18,7 @@ from tools.codex.factory.pipelines.history import views
 from tools.codex.factory.pipelines.record import RecordedRun, recorded_as
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import work_folder, work_root_of
-from tools.codex.factory.pipelines.stale import Left, left_of
+from tools.codex.factory.pipelines.stale import GOING, Left, left_of
 from tools.codex.factory.repository.publication import is_on_a_branch
 from tools.codex.factory.storage.attempt import DIFF, STRAY
 from tools.codex.factory.storage.intake import ATTEMPTS
@@ -58,7 +58,7 @@ def held(ground: Session, name: str, view: RunView | None) -> HeldRun:
         uncaptured=tuple(
             quoted(str(one.attempt.checkout))
             for one in left_by(ground, run)
-            if one.state not in ("done", "kept") and _holds_work(one)
+            if one.state not in (*GOING, "kept") and _holds_work(one)
         ),
         bytes=bytes_below(run.directory.folder),
     )

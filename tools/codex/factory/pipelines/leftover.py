@@ -16,16 +16,24 @@ from tools.codex.factory.pipelines.stored import temporary_folder
 from tools.codex.factory.repository.discovery import UserRepository
 from tools.codex.factory.stages.preflight import refused
 from tools.codex.factory.storage.attempt import ownerless
+from tools.codex.factory.storage.cut_off import (
+    IN_RUNS_ROOT,
+    IN_TEMPORARY,
+    IN_WORK_ROOT,
+    cut_off_in,
+)
 from tools.codex.factory.storage.half_begun import foreign_folders, half_begun
 from tools.codex.factory.storage.ledger import LEDGER
 from tools.codex.factory.storage.lock import holder_of
 from tools.codex.factory.storage.removal import set_aside_in
+from tools.codex.factory.storage.room import nearest
 from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.storage.runs_root import begun_in
 from tools.codex.factory.storage.work_root import repository_folder
 
 _MOST_NAMED = 10
 _FIX = "factory doctor --fix removes it"
+_LATER = "factory doctor --fix removes it, an hour after it was last written"
 _SAID: dict[State, tuple[str, str]] = {
     "busy": ("a factory holds its run", ""),
     "held": ("a supervisor or another process still works in it", "wait until it ends, or end it"),
@@ -42,6 +50,8 @@ _SAID: dict[State, tuple[str, str]] = {
     ),
     "kept": ("captured whole and sealed; work.keep keeps it", "remove it, or unset work.keep"),
     "done": ("captured whole and sealed; nobody needs it", _FIX),
+    "check": ("a check that was cut off worked in it; nobody needs it", _FIX),
+    "half": ("its removal was cut off", _FIX),
 }
 
 
@@ -56,7 +66,22 @@ def left_rows(standing: Standing) -> tuple[Row, ...]:
     names = [path.name for path in ownerless(top)]
     said = f"of attempts that are gone, in {top}: {_few(names)}"
     rows += [noted("work root", "throw-away files", said, _FIX)] if names else []
+    rows += [
+        noted("work root", "throw-away files", f"of a command that was cut off: {path}", _LATER)
+        for path in cut_off(standing)
+    ]
     return tuple(rows) or (ok("work root", "stale work", "none"),)
+
+
+def cut_off(standing: Standing) -> tuple[Path, ...]:
+    """Return what commands that were killed were about to throw away themselves."""
+    places: dict[Path, tuple[str, ...]] = {temporary_folder(standing): IN_TEMPORARY}
+    work, runs = standing.work_root, standing.runs_root
+    if isinstance(work, Path):
+        places[nearest(work)] = (*places.get(nearest(work), ()), *IN_WORK_ROOT)
+    if isinstance(runs, Path):
+        places[runs] = (*places.get(runs, ()), *IN_RUNS_ROOT)
+    return tuple(path for top, prefixes in places.items() for path in cut_off_in(top, prefixes))
 
 
 def left(standing: Standing) -> tuple[Left, ...]:

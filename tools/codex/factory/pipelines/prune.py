@@ -14,9 +14,17 @@ from tools.codex.factory.pipelines.holdings import held, left_by
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.record import run_named, standing_run
 from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.pipelines.site import work_folder, work_root_of
+from tools.codex.factory.pipelines.stale import remove_empty
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.storage.passes import Passes
-from tools.codex.factory.storage.removal import remove_aside, set_aside, set_aside_in
+from tools.codex.factory.storage.removal import (
+    aside_folder,
+    bytes_below,
+    remove_aside,
+    set_aside,
+    set_aside_in,
+)
 from tools.codex.factory.storage.runs_root import begun_in
 from tools.codex.factory.wiring import clock
 
@@ -24,9 +32,8 @@ from tools.codex.factory.wiring import clock
 def would_go(ground: Session, names: Sequence[str], *, age: timedelta) -> tuple[PrunedRow, ...]:
     """Return what `prune` would remove now; nothing is written."""
     views = chain_of(ground.ledger).views
-    return tuple(
-        _row(run, _kept(run, names, age), names) for run in _looked_at(ground, names, views)
-    )
+    rows = [_row(run, _kept(run, names, age), names) for run in _looked_at(ground, names, views)]
+    return (*_cut_off(ground, names), *rows)
 
 
 def prune(ground: Session, names: Sequence[str], *, age: timedelta) -> tuple[PrunedRow, ...]:
@@ -36,8 +43,8 @@ def prune(ground: Session, names: Sequence[str], *, age: timedelta) -> tuple[Pru
     """
     views = chain_of(ground.ledger).views
     runs = _looked_at(ground, names, views)
+    rows = _cut_off(ground, names)
     _swept(ground, views)
-    rows = []
     for run in runs:
         why = _kept(run, names, age)
         if why is None:
@@ -48,12 +55,28 @@ def prune(ground: Session, names: Sequence[str], *, age: timedelta) -> tuple[Pru
 
 def _looked_at(ground: Session, names: Sequence[str], views: dict[str, RunView]) -> list[HeldRun]:
     """Return the runs in `names`, or all that are here, the oldest first."""
-    here = begun_in(ground.runs_root)
+    here, aside = begun_in(ground.runs_root), set_aside_in(ground.runs_root)
     for name in names:
-        if run_named(name) not in here:
+        if run_named(name) not in (*here, *aside):
             raise RunUnavailable(f"there is no run {name!r}", hint=did_you_mean(name, here[-200:]))
-    runs = [held(ground, name, views.get(name)) for name in names or here]
+    wanted = [name for name in names if name in here] if names else here
+    runs = [held(ground, name, views.get(name)) for name in wanted]
     return sorted(runs, key=lambda run: run.started)
+
+
+def _cut_off(ground: Session, names: Sequence[str]) -> list[PrunedRow]:
+    """Return those of `names` whose removal was cut off: that is ended now."""
+    here = begun_in(ground.runs_root)
+    return [
+        PrunedRow(
+            run_id=name,
+            removed=True,
+            reason="its removal was cut off",
+            bytes=bytes_below(aside_folder(ground.runs_root, name)),
+        )
+        for name in set_aside_in(ground.runs_root)
+        if name in names and name not in here
+    ]
 
 
 def _kept(run: HeldRun, names: Sequence[str], age: timedelta) -> str | None:
@@ -79,6 +102,7 @@ def _removed(ground: Session, name: str, view: RunView | None, *, is_named: bool
                 return "it changed just now"
             for one in left_by(ground, run):
                 one.attempt.clear(remove_checkout)
+            remove_empty(work_folder(ground, work_root_of(ground), run.directory))
             set_aside(ground.runs_root, run.directory.run)
     except RunUnavailable as busy:
         if is_named:

@@ -16,18 +16,27 @@ from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of,
 from tools.codex.factory.errors import FactoryError, RunUnavailable, StorageError
 from tools.codex.factory.executors.local import is_worked_in
 from tools.codex.factory.pipelines.pipeline import locked
-from tools.codex.factory.storage.attempt import Attempt, attempts_in
+from tools.codex.factory.storage.attempt import Attempt, attempts_in, cleared_in
 from tools.codex.factory.storage.intake import is_sealed, sealed
 from tools.codex.factory.storage.lock import holder_of
 from tools.codex.factory.storage.run_directory import MANIFEST, RunDirectory
 
-State = Literal["busy", "held", "waits", "open", "partial", "broken", "unknown", "kept", "done"]
+State = Literal[
+    "busy", "held", "waits", "open", "partial", "broken", "unknown", "kept", "done", "check", "half"
+]  # fmt: skip
+GOING: tuple[State, ...] = ("done", "check", "half")
+"""What may go: it is captured and sealed, or a check's, or half removed already."""
 _ANY_SIZE = 1 << 40
+_WHY: dict[State, str] = {
+    "done": "captured whole and sealed",
+    "check": "a check that was cut off worked in it",
+    "half": "its removal was cut off",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """An attempt that lies in the work root. Only what is `done` may go."""
+    """An attempt that lies in the work root. Only what is in a state of `GOING` may go."""
 
     run: str
     worker: str
@@ -54,19 +63,25 @@ def clear_done(
     folder: Path, runs_root: Path, *, keep: bool, remove: Callable[[Path], None]
 ) -> Iterator[str]:
     """Remove the attempts that may go, each run held meanwhile; yield what was done."""
-    wanted = {one.run for one in left_in(folder, runs_root, keep=keep) if one.state == "done"}
+    wanted = {one.run for one in left_in(folder, runs_root, keep=keep) if one.state in GOING}
     for place in _folders(folder):
         directory = _run_of(place, runs_root)
         if directory is None or directory.run not in wanted:
             continue
         with suppress(RunUnavailable), locked(directory):
             for one in left_of(place, directory, keep=keep):
-                if one.state == "done" and _cleared(one.attempt, remove):
-                    yield f"removed {one.attempt.folder}: captured whole and sealed"
-        with suppress(OSError):
-            place.rmdir()
+                if one.state in GOING and _cleared(one.attempt, remove):
+                    yield f"removed {one.attempt.folder}: {_WHY[one.state]}"
+            remove_empty(place)
     with suppress(OSError):
         folder.rmdir()
+
+
+def remove_empty(place: Path) -> None:
+    """Remove the folder of a run in the work root, where nothing lies in it any more."""
+    for folder in (*_folders(place), place, place.parent):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _cleared(attempt: Attempt, remove: Callable[[Path], None]) -> bool:
@@ -92,6 +107,10 @@ def _state(directory: RunDirectory, worker: WorkerId, attempt: Attempt, *, keep:
     """Return what may become of an attempt of a run that no factory holds."""
     if attempt.is_held() or is_worked_in(attempt):
         return "held"
+    if attempt.is_half_removed:
+        return "half"
+    if worker == INTEGRATOR:
+        return "check"
     try:
         outcome = attempt.outcome()
     except StorageError:
@@ -134,9 +153,19 @@ def _run_of(place: Path, runs_root: Path) -> RunDirectory | None:
 
 
 def _attempts(place: Path) -> list[tuple[Path, Attempt]]:
-    """Return every attempt of every worker below the folder of a run."""
-    workers = [one for one in _folders(place) if one.name != INTEGRATOR]
-    return [(one, attempt) for one in workers for attempt in attempts_in(one).values()]
+    """Return every attempt of every worker below the folder of a run, and of its checks."""
+    return [
+        (one, attempt)
+        for one in _folders(place)
+        for attempt in (*_attempts_of(one), *cleared_in(one))
+    ]
+
+
+def _attempts_of(worker: Path) -> list[Attempt]:
+    """Return the attempts of a worker; what checks work in has names of its own."""
+    if worker.name != INTEGRATOR:
+        return list(attempts_in(worker).values())
+    return [Attempt(one) for one in _folders(worker) if not one.name.startswith(".")]
 
 
 def _folders(top: Path) -> list[Path]:

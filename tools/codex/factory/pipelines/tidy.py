@@ -10,13 +10,14 @@ from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.errors import FactoryError, RunUnavailable
 from tools.codex.factory.executors.local import is_worked_in
 from tools.codex.factory.pipelines.chain import LedgerOnce
-from tools.codex.factory.pipelines.leftover import left_places
+from tools.codex.factory.pipelines.leftover import cut_off, left_places
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.stale import clear_done
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.pipelines.stored import ledger_rows, temporary_folder
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.storage.attempt import Attempt, ownerless
+from tools.codex.factory.storage.cut_off import is_settled
 from tools.codex.factory.storage.half_begun import age_seconds, half_begun, remove_leftover
 from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.storage.runs_root import IGNORE, make_runs_root
@@ -83,6 +84,10 @@ def _throw_away_removed(standing: Standing) -> Iterator[str]:
         if not is_worked_in(Attempt(path)):
             remove_checkout(path)
             yield f"removed {path}: the attempt that made it is gone"
+    for path in cut_off(standing):
+        if is_settled(path, clock().timestamp()):
+            remove_checkout(path)
+            yield f"removed {path}: the command that made it was cut off"
 
 
 def _attempts_removed(standing: Standing) -> Iterator[str]:

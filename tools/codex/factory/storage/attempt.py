@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,7 @@ _OWNER = ".owner"
 _RESERVE = "reserve"
 """A file that goes where a disk is full, so that the end of the work can still be written."""
 _RESERVE_BYTES = 1 << 16
+_CLEARED = ".cleared-"
 _MOST_OUTCOME_BYTES = 64 << 20
 
 
@@ -49,6 +51,11 @@ class Attempt:
     def outbox(self) -> Path:
         """Return where a worker may leave its texts."""
         return self.folder / OUTBOX
+
+    @property
+    def is_half_removed(self) -> bool:
+        """Return whether this is what is left of an attempt whose removal was cut off."""
+        return self.folder.name.startswith(_CLEARED)
 
     def make(self) -> None:
         """Make the folder and what every attempt has; raise StorageError where that fails."""
@@ -111,19 +118,31 @@ class Attempt:
     def temporary(self) -> Path:
         """Return a new folder for throw-away files, on a short path: sockets have no long ones."""
         with storing("a folder in TMPDIR"):
-            made = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX))
+            while True:
+                made = Path(tempfile.gettempdir(), self._temporary_begin + secrets.token_hex(2))
+                # Named before it is made: whoever clears a killed attempt knows of it.
+                (self.folder / _TEMPORARY).write_bytes(os.fsencode(made))
+                with suppress(FileExistsError):
+                    made.mkdir(mode=0o700)
+                    break
             (made / _OWNER).write_bytes(os.fsencode(self.folder))
-            (self.folder / _TEMPORARY).write_bytes(os.fsencode(made))
             (made / "t").mkdir(mode=0o700)
         return made / "t"
+
+    @property
+    def _temporary_begin(self) -> str:
+        """Return how the names of this attempt's folders for throw-away files begin."""
+        return f"{_TEMPORARY_PREFIX}{digest_of(os.fsencode(self.folder))[:8]}"
 
     def drop_temporary(self, remove: Callable[[Path], None]) -> None:
         """Remove the folder for throw-away files, if there is one."""
         with suppress(OSError, StorageError):
             made = Path(os.fsdecode((self.folder / _TEMPORARY).read_bytes()))
-            # A worker may have written another name there: only what is marked as ours goes.
-            owner = read_regular(made / _OWNER, limit=1 << 16)
-            if owner == os.fsencode(self.folder) and made.name.startswith(_TEMPORARY_PREFIX):
+            # A worker may have written another name there: only what is marked as ours goes, or
+            # bears our name, and the mark was not made when its supervisor was killed.
+            is_marked = _owner_of(made) == os.fsencode(self.folder)
+            begin = _TEMPORARY_PREFIX if is_marked else self._temporary_begin
+            if made.name.startswith(begin) and (is_marked or _is_unmarked(made)):
                 remove(made)
 
     def keep(self, outcome: Outcome, *, patch: bytes | None, stray: bytes) -> Digest:
@@ -175,8 +194,18 @@ class Attempt:
         return content
 
     def clear(self, remove: Callable[[Path], None]) -> None:
-        """Remove the attempt, with whatever a killed supervisor left in its throw-away folder."""
+        """Remove the attempt, with whatever a killed supervisor left in its throw-away folder.
+
+        It is set aside in one step first: half of an attempt would look like work to be kept.
+        """
         self.drop_temporary(remove)
+        aside = self.folder
+        if not self.is_half_removed:
+            aside = self.folder.with_name(f"{_CLEARED}{self.folder.name}")
+            remove(aside)
+            with suppress(OSError):
+                self.folder.rename(aside)
+        remove(aside)
         remove(self.folder)
         with suppress(OSError):
             self.folder.parent.rmdir()
@@ -199,6 +228,14 @@ def ownerless(top: Path) -> list[Path]:
     return sorted(found)
 
 
+def cleared_in(folder: Path) -> list[Attempt]:
+    """Return the attempts below `folder` whose removal was cut off, sorted."""
+    with suppress(OSError):
+        names = [name for name in os.listdir(folder) if name.startswith(_CLEARED)]
+        return [Attempt(folder / name) for name in sorted(names)]
+    return []
+
+
 def attempts_in(folder: Path) -> dict[int, Attempt]:
     """Return the attempts below the folder of one worker, by number."""
     try:
@@ -206,6 +243,19 @@ def attempts_in(folder: Path) -> dict[int, Attempt]:
     except FileNotFoundError:
         return {}
     return {int(name): Attempt(folder / name) for name in sorted(names, key=int)}
+
+
+def _owner_of(made: Path) -> bytes:
+    """Return what a folder for throw-away files says of whose it is; b"" for nothing."""
+    try:
+        return read_regular(made / _OWNER, limit=1 << 16)
+    except FileNotFoundError:
+        return b""
+
+
+def _is_unmarked(made: Path) -> bool:
+    """Return whether a folder holds nothing at all, but for a mark that says nothing yet."""
+    return os.listdir(made) in ([], [_OWNER]) and _owner_of(made) == b""
 
 
 def _write(path: Path, content: bytes) -> None:

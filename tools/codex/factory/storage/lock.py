@@ -33,12 +33,9 @@ def held(folder: Path, *, holder: dict[str, object]) -> Iterator[None]:
         except BlockingIOError:
             raise _busy(folder.name, os.pread(handle, 4096, 0)) from None
         _show(handle, fcntl.F_WRLCK)
-        os.ftruncate(handle, 0)
-        with suppress(OSError):
-            # A full disk has no room for the text, and the lock is held all the same.
-            os.pwrite(handle, canonical(holder), 0)
+        _note(handle, canonical(holder))
         yield
-        os.ftruncate(handle, 0)
+        _note(handle, b"")
     finally:
         _show(handle, fcntl.F_UNLCK)
         # Closing is not enough: a child between fork and exec still has the open file.
@@ -75,6 +72,13 @@ def is_held(folder: Path) -> bool:
     finally:
         os.close(handle)
     return _kind(found) != fcntl.F_UNLCK
+
+
+def _note(handle: int, content: bytes) -> None:
+    """Write who holds the run; a disk that takes no text keeps nobody from holding it."""
+    with suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, content, 0)
 
 
 def _show(handle: int, kind: int) -> None:

@@ -13,7 +13,12 @@ _PREFIX = ".pruned-"
 def set_aside(root: Path, run: RunId) -> None:
     """Take a run out of the runs root; its bytes stay until `remove_aside`."""
     with storing(run):
-        os.rename(root / run, root / f"{_PREFIX}{run}")
+        os.rename(root / run, aside_folder(root, run))
+
+
+def aside_folder(root: Path, run: str) -> Path:
+    """Return where a run lies that was set aside."""
+    return root / f"{_PREFIX}{run}"
 
 
 def set_aside_in(root: Path) -> tuple[str, ...]:
@@ -30,7 +35,7 @@ def set_aside_in(root: Path) -> tuple[str, ...]:
 def remove_aside(root: Path, run: str, remove: Callable[[Path], None]) -> None:
     """Remove a run that was set aside."""
     with storing(run):
-        remove(root / f"{_PREFIX}{run}")
+        remove(aside_folder(root, run))
 
 
 def bytes_below(folder: Path) -> int:
