@@ -53,17 +53,21 @@ def becoming(draw: st.DrawFn, before: Files) -> Files:
     after = dict(before)
     for old in before:
         deed = draw(
-            st.sampled_from(("keep", "edit", "nudge", "swap", "move", "copy", "delete", "mode"))
+            st.sampled_from(
+                ("keep", "edit", "edit", "swap", "move", "copy", "delete", "mode", "below")
+            )
         )
         if deed == "swap":
             after[old] = draw(held)
-        elif deed in ("edit", "nudge"):
+        elif deed == "edit":
             after[old] = draw(edited(before[old]))
         elif deed in ("move", "copy"):
             after[draw(paths)] = draw(edited(before[old])) if draw(st.booleans()) else before[old]
+        elif deed == "below":
+            after[f"{old}/under"] = before[old]
         elif deed == "mode":
             after[old] = _other_mode(before[old])
-        if deed in ("move", "delete"):
+        if deed in ("move", "delete", "below"):
             after.pop(old, None)
     after |= draw(st.dictionaries(paths, held, max_size=2))
     return apart(after)

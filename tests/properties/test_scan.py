@@ -73,7 +73,7 @@ def test_a_patch_is_taken_only_where_all_that_it_touches_is_as_it_was(
     repo: Repo, trees: tuple[Files, Files], how: tuple[str, ...], data: st.DataObject
 ) -> None:
     before, after = trees
-    other = data.draw(becoming(before))
+    other = data.draw(st.one_of(becoming(before), st.just(_in_the_way(before, after))))
     patch = scan(_diff(repo, *stored(repo, [before, after]), *how))
 
     made = _proven(other, patch)
@@ -132,6 +132,12 @@ def _blobs(before: Files, after: Files) -> dict[str, bytes | None]:
     touched = [path for path in {**old, **new} if old.get(path) != new.get(path)]
     kept = {path: entry[1] for path, entry in new.items() if entry[0] != GITLINK}
     return {path: kept.get(path) for path in touched}
+
+
+def _in_the_way(before: Files, after: Files) -> Files:
+    """Return the base with a folder wherever the patch adds a file."""
+    added = [path for path in after if path not in before]
+    return apart({**before, **{f"{path}/under": b"1\n" for path in added}})
 
 
 def _fitting(

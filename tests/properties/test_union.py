@@ -64,7 +64,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Repo:
     return Repo.make(tmp_path_factory.mktemp("union"))
 
 
-@holds(150, drawn=writers(2))
+@holds(100, drawn=writers(2))
 def test_two_writers_are_united_where_git_merges_and_as_git_merges(
     repo: Repo, drawn: tuple[bytes, list[bytes]]
 ) -> None:
@@ -77,8 +77,8 @@ def test_two_writers_are_united_where_git_merges_and_as_git_merges(
     assert united == merged
 
 
-@holds(60, drawn=writers(3))
-def test_three_writers_are_united_as_some_order_of_git_and_refused_where_none_is_clean(
+@holds(40, drawn=writers(3))
+def test_three_writers_are_united_as_some_order_of_git_and_refused_where_some_order_is(
     repo: Repo, drawn: tuple[bytes, list[bytes]]
 ) -> None:
     before, afters = drawn
@@ -88,10 +88,11 @@ def test_three_writers_are_united_as_some_order_of_git_and_refused_where_none_is
 
     united = _united(repo, before, afters)
 
-    assert united in clean if united is not None else clean == set()
+    # In a file of like lines git itself may take one order and refuse another.
+    assert united in clean if united is not None else None in orders
 
 
-@holds(60, drawn=writers(2))
+@holds(40, drawn=writers(2))
 def test_identical_edits_conflict_unless_they_may_be_made_and_change_nothing_else(
     repo: Repo, drawn: tuple[bytes, list[bytes]]
 ) -> None:

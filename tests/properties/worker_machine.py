@@ -157,6 +157,36 @@ class Worker(RuleBasedStateMachine):
     def call_git(self, words: tuple[str, ...]) -> None:
         self._git(*words)
 
+    @rule(
+        path=st.sampled_from(("new.o", "d/z.o", "keep.o", "__pycache__/z", "e/n")),
+        is_committed=st.booleans(),
+        is_unfollowed=st.booleans(),
+    )
+    def keep_ignored(self, path: str, is_committed: bool, is_unfollowed: bool) -> None:
+        """Write a file that may be ignored and have it followed: by the index, or by HEAD alone."""
+        self._cleared(path).write_bytes(b"kept\n")
+        self._git("add", "-f", "--", path)
+        if is_committed:
+            self._git("commit", "-qm", "kept")
+        if is_unfollowed:
+            self._git("rm", "-q", "--cached", "--", path)
+
+    @rule(path=st.sampled_from(("b.txt", "a", "d/x", "d/k.o")), patterns=st.sampled_from(IGNORED))
+    def leave(self, path: str, patterns: str) -> None:
+        """Follow a file of the base no longer, and perhaps ignore it."""
+        self.ignore(patterns)
+        self._git("rm", "-q", "--cached", "--", path)
+
+    @rule(path=st.sampled_from(("d/x", "d/k.o", "e/f/g", "e/n")), is_link=st.booleans())
+    def cover(self, path: str, is_link: bool) -> None:
+        """Put a file or link in place of a folder that holds what is hidden."""
+        self.hide(path, b"hidden")
+        above = self._cleared(path.split("/")[0])
+        if is_link:
+            above.symlink_to("a")
+        else:
+            above.write_bytes(b"covers\n")
+
     @rule(path=paths)
     def unfollow(self, path: str) -> None:
         self._git("rm", "-q", "-r", "-f", "--cached", "--", path)

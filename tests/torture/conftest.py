@@ -6,7 +6,7 @@ from hypothesis import settings
 from tests.properties.depth import DEEP
 
 WHOLE = 40
-PLACES_A_ROUND = 6
+PLACES_A_ROUND = 12
 
 
 def pytest_configure(config: pytest.Config) -> None:

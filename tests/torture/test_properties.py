@@ -44,7 +44,7 @@ test_two_writers_are_united_as_git_merges = deeper(
     test_union.test_two_writers_are_united_where_git_merges_and_as_git_merges
 )
 test_three_writers_are_united_as_some_order_of_git = deeper(
-    test_union.test_three_writers_are_united_as_some_order_of_git_and_refused_where_none_is_clean
+    test_union.test_three_writers_are_united_as_some_order_of_git_and_refused_where_some_order_is
 )
 test_identical_edits_conflict_unless_they_may_be_made = deeper(
     test_union.test_identical_edits_conflict_unless_they_may_be_made_and_change_nothing_else
