@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.codex.factory.domain.event import FIRST_PREV, Event, EventType, line_of
-from tools.codex.factory.errors import LedgerDamaged, StorageError
+from tools.codex.factory.errors import LedgerDamaged, NoRoom, StorageError
 from tools.codex.factory.storage.ledger import LEDGER, TORN, Ledger
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -167,7 +167,7 @@ def test_a_write_that_the_disk_takes_only_in_part_leaves_nothing_at_any_length(
     for taken in range(0, len(batch), 7):
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + taken, limits[1]))
         try:
-            with pytest.raises(StorageError, match="cannot append to the ledger"):
+            with pytest.raises(NoRoom, match="cannot append to the ledger"):
                 ledger.append([event("d"), event("e", text="\u20ac"), event("f")])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -85,7 +85,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from tools.codex.factory.domain.event import Event, EventType
-from tools.codex.factory.errors import StorageError
+from tools.codex.factory.errors import NoRoom
 from tools.codex.factory.storage.ledger import Ledger
 
 root, dice = Path(sys.argv[1]), __import__("random").Random(4)
@@ -102,7 +102,7 @@ for turn in range(int(sys.argv[2])):
         before = ledger.file.read_bytes() if ledger.file.exists() else b""
         try:
             ledger.append(batch)
-        except StorageError as error:
+        except NoRoom as error:
             assert "No space left" in str(error), error
             after = ledger.file.read_bytes() if ledger.file.exists() else b""
             assert after == before, "something half written stayed"
