@@ -86,6 +86,16 @@ STATES = {
         "cp -r docs papers; echo other > papers/guide.txt; rm -r docs; "
         "ln -s papers docs; git add -A; git commit -qm w"
     ),
+    "a folder becomes a staged file and a folder again": (
+        "mv docs papers; echo x > docs; git add docs; rm docs; mv papers docs"
+    ),
+    "a new file is committed and becomes a folder": (
+        "echo x > new; git add new; git commit -qm w; rm new; mkdir new; echo y > new/y"
+    ),
+    "a folder becomes a link that is committed, and a folder again": (
+        "mv docs papers; ln -s papers docs; git add -A; git commit -qm w; rm docs; mkdir docs; "
+        "echo x > docs/other"
+    ),
     "a link becomes a folder": "rm latest; mkdir latest; echo x > latest/x",
     "a link becomes a file of the same bytes": "rm latest; printf docs/guide.txt > latest",
     "a link leads elsewhere": "ln -sfn /etc/passwd latest; ln -s nowhere dangling; ln -s . self",

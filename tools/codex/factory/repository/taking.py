@@ -72,6 +72,9 @@ def fit(
             message = "no file, no link, no folder"
             findings.append(found_at(subject, Code.CAPTURE_SPECIAL_FILE, message, path))
             taken.gone.append(path)
+        elif stat.S_ISDIR(state.st_mode) and not _is_submodule(subject, path, tree):
+            # It was a file to base, index or HEAD; what lies in the folder is listed by itself.
+            taken.gone.append(path)
         elif state.st_size > min(left, subject.limits.file_bytes):
             findings.append(_too_large(subject, path, state.st_size))
         else:
@@ -173,6 +176,12 @@ def _fit_hidden(
     oids = {row.oid for row in taken.entries.values() if row.mode != GITLINK}
     if oids:
         through.borrow(oids, more=own.objects)
+
+
+def _is_submodule(subject: Subject, path: bytes, tree: Mapping[bytes, Row]) -> bool:
+    """Return whether git may keep a folder as one entry."""
+    was = path in tree and tree[path].mode == GITLINK
+    return was or os.path.lexists(os.path.join(os.fsencode(subject.checkout), path, b".git"))
 
 
 def _folders(path: bytes) -> list[bytes]:
