@@ -8,6 +8,8 @@ from tests.builders import Repo
 from tests.hostile.ground import Ground, base_for
 from tools.codex.factory.domain.tree import spliced
 
+pytestmark = pytest.mark.slow
+
 WORKER = "A_worker"
 BASE = base_for([WORKER])
 GROUND = Ground.of(BASE, run="r1", worker=WORKER, commit="1" * 40)

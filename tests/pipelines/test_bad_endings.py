@@ -13,6 +13,8 @@ from tests.conftest import Ended, Factory
 from tests.work import Work
 from tests.workers import left_of, program
 
+pytestmark = pytest.mark.slow
+
 SECRET = "a-secret-of-the-operator"
 SETTINGS = {
     "FACTORY_WORK__GRACE": "1s",

@@ -11,6 +11,8 @@ from tests.pipelines.checking import Checked, a_work, checked, counted, probe, s
 from tests.work import Work
 from tests.workers import left_of
 
+pytestmark = pytest.mark.slow
+
 SECRETS = {
     "PYTHONPATH": "/somewhere/of/the/operator",
     "OPERATORS_TOKEN": "secret",

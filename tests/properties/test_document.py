@@ -27,7 +27,7 @@ from tools.codex.factory.domain.document import (
     strict_json,
 )
 from tools.codex.factory.domain.finding import Code
-from tools.codex.factory.domain.path import path_from_bytes, quoted
+from tools.codex.factory.domain.path import opens_git, path_from_bytes, quoted
 
 Document = dict[str, object]
 
@@ -72,6 +72,7 @@ paths = (
     st.binary(min_size=1, max_size=6)
     .filter(lambda raw: not {0, 92, 47}.intersection(raw))
     .filter(lambda raw: raw not in (b".", b".."))
+    .filter(lambda raw: not opens_git(raw.decode("utf-8", "surrogateescape")))
     .map(path_from_bytes)
     .map(quoted)
 )

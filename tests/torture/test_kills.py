@@ -24,7 +24,7 @@ from tests.torture.oracle import (
     two_workers,
     undisturbed,
 )
-from tests.torture.scenes import RUN, Words, World, is_new_bug, work_in, world
+from tests.torture.scenes import RUN, Words, World, is_bug, work_in, world
 from tests.work import edit_line, write_file
 
 
@@ -149,6 +149,6 @@ def _complaints(here: World, place: Place) -> Iterator[str]:
     here.restore()
     met = here(*place.found.scenario.words, at=place.at, how=place.how)
     wanted = ENDINGS if place.how[0].isupper() else {-9}
-    if met.code not in wanted or is_new_bug(here, met.err):
+    if met.code not in wanted or is_bug(met.err):
         yield f"it exits {met.code}: {met.err[-400:]}"
     yield from complaints(here, place.found, looking=place.at % 3 == 0)

@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import Some
 from tests.torture.oracle import ONESHOT, Scenario, complaints, two_workers, undisturbed
-from tests.torture.scenes import World, is_new_bug, world
+from tests.torture.scenes import World, is_bug, world
 
 CALLS = (
     "write", "pwrite64", "rename", "renameat", "renameat2", "fsync", "fdatasync", "unlink",
@@ -133,7 +133,7 @@ def test_whichever_process_meets_it_the_next_command_goes_on_and_nothing_is_lost
             ended = traced(here, "-o", os.devnull, *met.words)
             said = ended.stderr.decode("utf-8", "replace")
             # A pipe never answers so: what a write to one comes to is nobody's promise.
-            is_odd = is_new_bug(here, said) and met.call != "write"
+            is_odd = is_bug(said) and met.call != "write"
             if is_odd or ended.returncode not in (*ENDINGS, -9, 137):
                 wrong.append(f"{met}: exits {ended.returncode}: {said[-400:]}")
             for one in complaints(here, known, bearing=BEARING):

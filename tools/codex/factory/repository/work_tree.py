@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId
+from tools.codex.factory.errors import UnfitHost, raise_spent
 from tools.codex.factory.repository.discovery import UserRepository
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.quarantine import open_store
@@ -18,26 +19,37 @@ def left_out(git: Git, repository: UserRepository, head: ObjectId) -> int:
 
     A copy of the index is asked, in a git directory of our own: reading the user's would renew
     the times of a split index, and their directory brings filters, hooks and monitors along.
+    Raises UnfitHost where TMPDIR takes no copy.
     """
-    with tempfile.TemporaryDirectory(prefix="factory-status-") as folder:
-        own = Path(folder) / "status.git"
-        open_store(git, own, repository.objects)
-        (own / "HEAD").write_text(f"{head}\n", "ascii")
-        for source in _index_files(repository.git_dir):
-            shutil.copy2(source, own / source.name)
-        exclude = repository.git_dir / "info" / "exclude"
-        if exclude.is_file():
-            (own / "info").mkdir(exist_ok=True)
-            shutil.copy2(exclude, own / "info" / "exclude")
-        status = git.call(
-            *_comparing(git, repository), "-c", "core.bare=false",
-            "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all",
-            "--untracked-files=normal",
-            git_dir=own,
-            cwd=repository.work_tree,
-            env={"GIT_WORK_TREE": str(repository.work_tree)},
-        )  # fmt: skip
-        return status.stdout.count(b"\0")
+    try:
+        with tempfile.TemporaryDirectory(prefix="factory-status-") as folder:
+            return _changed_paths(git, repository, head, Path(folder) / "status.git")
+    except OSError as error:
+        raise_spent(error, "cannot look at the work tree by a copy of its index in TMPDIR")
+        raise UnfitHost(
+            f"cannot look at the work tree by a copy of its index in TMPDIR: {error.strerror}",
+            hint="set TMPDIR to a folder that can be written; `factory doctor` tries it",
+        ) from error
+
+
+def _changed_paths(git: Git, repository: UserRepository, head: ObjectId, own: Path) -> int:
+    open_store(git, own, repository.objects)
+    (own / "HEAD").write_text(f"{head}\n", "ascii")
+    for source in _index_files(repository.git_dir):
+        shutil.copy2(source, own / source.name)
+    exclude = repository.git_dir / "info" / "exclude"
+    if exclude.is_file():
+        (own / "info").mkdir(exist_ok=True)
+        shutil.copy2(exclude, own / "info" / "exclude")
+    status = git.call(
+        *_comparing(git, repository), "-c", "core.bare=false",
+        "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all",
+        "--untracked-files=normal",
+        git_dir=own,
+        cwd=repository.work_tree,
+        env={"GIT_WORK_TREE": str(repository.work_tree)},
+    )  # fmt: skip
+    return status.stdout.count(b"\0")
 
 
 def _index_files(git_dir: Path) -> list[Path]:
