@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[1]
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 T = TypeVar("T")
 Golden = Callable[[str, str], None]
 
@@ -124,7 +125,7 @@ class Factory:
 def in_place(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Stand in `folder` with just this environment, and leave both as they were."""
     before, here = dict(os.environ), Path.cwd()
-    stops = {stop: signal.getsignal(stop) for stop in (signal.SIGTERM, signal.SIGHUP)}
+    stops = {stop: signal.getsignal(stop) for stop in STOPS}
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -152,9 +152,8 @@ def _stopped(run: Running, how: str) -> Iterator[str]:
     """Tell a run to stop; yield what is wrong with its end."""
     run.process.send_signal(signal.Signals[how])
     code, left = run.ended(), run.here.settle()
-    # A run that has its end keeps it: what is stopped then is only the telling.
-    is_said = last_end(run.here) == code or (code == 130 and last_end(run.here) == 0)
-    if code not in (0, 130) or not is_said or left:
+    # A run that has its end keeps it, and its exit code.
+    if code not in (0, 130) or last_end(run.here) != code or left:
         yield f"exits {code}, the ledger says {last_end(run.here)}; left {left}"
 
 
@@ -170,8 +169,7 @@ def _hung_up(here: World, event: str) -> Iterator[str]:
     os.close(screen)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     left = here.settle()
-    is_said = last_end(here) == code or (code == 130 and last_end(here) == 0)
-    if code not in (0, 130) or not is_said or left:
+    if code not in (0, 130) or last_end(here) != code or left:
         yield f"exits {code}, the ledger says {last_end(here)}; left {left}"
 
 

@@ -1,6 +1,7 @@
 """oneshot, launch, collect, bundle-validate, integrate."""
 
 import argparse
+import signal
 from typing import TYPE_CHECKING, Literal
 
 from tools.codex.factory.cli.command import Call, CliCommand, add_plan, add_run_id, names
@@ -8,10 +9,15 @@ from tools.codex.factory.cli.telling import teller
 from tools.codex.factory.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tools.codex.factory.domain.event import Event
     from tools.codex.factory.domain.evidence import IntegratorStatus
     from tools.codex.factory.pipelines.oneshot import Launched
     from tools.codex.factory.pipelines.prepare import Request
     from tools.codex.factory.pipelines.session import Session
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _add_launch(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +64,7 @@ def run_oneshot(call: Call) -> int:
     ground, request = call.ground(), _request(call.arguments)
     prepared = prepare(ground, request)
     _tell_notes(call, prepared.notes)
-    ended = oneshot.oneshot(ground, request, prepared, teller(call))
+    ended = oneshot.oneshot(ground, request, prepared, _to_the_end(call))
     return _ended(call, ground, ended, prepared.notes)
 
 
@@ -108,7 +114,7 @@ def run_collect(call: Call) -> int:
 
     ground = call.ground()
     workers = names(call.arguments.workers)
-    ended = oneshot.collect(ground, call.arguments.run_id, workers, teller(call))
+    ended = oneshot.collect(ground, call.arguments.run_id, workers, _to_the_end(call))
     return _ended(call, ground, ended, ())
 
 
@@ -149,8 +155,25 @@ def run_integrate(call: Call) -> int:
 
     ground = call.ground()
     arguments = call.arguments
-    status = oneshot.integrate(ground, arguments.run_id, teller(call), salvaging=arguments.salvage)
+    tell = _to_the_end(call)
+    status = oneshot.integrate(ground, arguments.run_id, tell, salvaging=arguments.salvage)
     return _answer(call, ground, status, ())
+
+
+def _to_the_end(call: Call) -> "Callable[[Event], None]":
+    """Return what tells of a run's events, and lets nobody stop us once its end is recorded.
+
+    Stopped then, the process would end with another exit code than the run has.
+    """
+    tell = teller(call)
+
+    def tell_to_the_end(event: "Event") -> None:
+        if event.event_type == "RUN_END":
+            for stop in _STOPS:
+                signal.signal(stop, signal.SIG_IGN)
+        tell(event)
+
+    return tell_to_the_end
 
 
 def _request(arguments: argparse.Namespace) -> "Request":
