@@ -83,7 +83,7 @@ def test_a_lock_allows_what_git_would_ignore_by_its_patterns(
     paths: list[str],
 ) -> None:
     held_to = lock(allow, deny, shared)
-    allowed, denied, together = (_ignored(repo, texts, paths) for texts in (allow, deny, shared))
+    allowed, denied, together = (_matched(repo, texts, paths) for texts in (allow, deny, shared))
 
     found = scope_findings(
         worker("A"),
@@ -127,6 +127,18 @@ def _added(path: str) -> Change:
         insertions=1,
         deletions=0,
     )
+
+
+def _matched(repo: Repo, texts: tuple[str, ...], paths: list[str]) -> set[str]:
+    """Return the paths that git would ignore by these patterns; but `!` takes back all that it
+    matches (docs/plan.md), where git takes nothing back below a folder that is ignored whole."""
+    if not any(text.startswith("!") for text in texts):
+        return _ignored(repo, texts, paths)
+    found: set[str] = set()
+    for text in texts:
+        alone = _ignored(repo, (text.removeprefix("!"),), paths)
+        found = found - alone if text.startswith("!") else found | alone
+    return found
 
 
 def _ignored(repo: Repo, texts: tuple[str, ...], paths: list[str]) -> set[str]:

@@ -99,7 +99,12 @@ class Patterns:
         """Return whether a pattern matches `path` or a directory above it."""
         if self.exact and (path in self.exact or not self.exact.isdisjoint(ancestors(path))):
             return True
-        return bool(self.rest) and _spec(self.rest).match_file(path.translate(_NEWLINE))
+        plain = path.translate(_NEWLINE)
+        if not any(text.startswith("!") for text in self.rest):
+            return bool(self.rest) and _spec(self.rest).match_file(plain)
+        # The matcher lets a name win over a folder, whichever pattern stands last.
+        matching = (t for t in reversed(self.rest) if _spec((_positive(t),)).match_file(plain))
+        return not next(matching, "!").startswith("!")
 
     def name(self, path: str) -> bool:
         """Return whether a pattern is this very path: no wildcard, no directory above it."""
@@ -117,6 +122,12 @@ def patterns(texts: tuple[str, ...]) -> Patterns:
         rest=tuple(text for text in texts if text not in exact),
         named=frozenset(literal for literal in literals if literal is not None),
     )
+
+
+def _positive(text: str) -> str:
+    """Return a pattern as it is without the `!` that takes back."""
+    bare = text.removeprefix("!")
+    return f"\\{bare}" if bare != text and bare.startswith(("!", "#")) else bare
 
 
 def _is_exact(text: str) -> bool:
