@@ -163,9 +163,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave tests/torture/ alone until it is asked for: it takes long."""
-    if "torture" in collection_path.parts and not config.getoption("--torture"):
-        return True
-    return None
+    is_torture = collection_path == PROJECT / "tests" / "torture"
+    return True if is_torture and not config.getoption("--torture") else None
 
 
 @pytest.fixture(scope="session")
