@@ -250,9 +250,10 @@ def test_a_batch_torn_at_any_byte_behind_a_long_ledger_is_mended(crowded: Path, 
         file.seek(whole)
         content = file.read()
     (crowded / TORN).unlink(missing_ok=True)
+    begins = [0, *(at + 1 for at, byte in enumerate(content[:-1]) if byte == ord("\n"))]
     seen: Counter[int] = Counter()
 
-    for cut in some(range(1, len(content))):
+    for cut in {*some(range(1, len(content))), *(begin + 1 for begin in begins)}:
         os.truncate(ledger.file, whole)
         with ledger.file.open("ab") as file:
             file.write(content[:cut])
