@@ -1,5 +1,6 @@
 # Two commands from a fresh clone: `make oneshot` and `make test`. Needs Python 3.11+, git and make.
-# `make torture` breaks it everywhere it can be broken, which takes long; BOUND=N tries N places of each kind.
+# `make torture` breaks it everywhere it can be broken, which takes very long; BOUND=N tries N places of each kind
+# (BOUND=2: some minutes).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
