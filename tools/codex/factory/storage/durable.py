@@ -43,7 +43,7 @@ def append_synced(handle: int, content: bytes) -> None:
         raise
 
 
-def cut_off(handle: int, size: int) -> None:
+def shorten(handle: int, size: int) -> None:
     """Cut an open file down to `size` bytes, and sync; raise OSError."""
     os.ftruncate(handle, size)
     os.fsync(handle)

@@ -23,7 +23,7 @@ from tools.codex.factory.domain.line import Line
 from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.errors import LedgerDamaged, StorageError, raise_spent
 from tools.codex.factory.storage.backward import LONGEST, NEAR_END, backwards, holding, line_start
-from tools.codex.factory.storage.durable import append_synced, cut_off
+from tools.codex.factory.storage.durable import append_synced, shorten
 from tools.codex.factory.storage.line import (
     begins,
     glanced_line,
@@ -209,7 +209,7 @@ class Ledger:
             _append(aside, b"offset %d\n" % start + fragment + b"\n")
         finally:
             os.close(aside)
-        cut_off(handle, start)
+        shorten(handle, start)
         said = {"offset": str(start), "bytes": str(len(fragment)), "kept_in": TORN}
         repaired = EventType.LEDGER_REPAIRED
         return [Event(run_id="", event_type=repaired, actor="factory", details=said)]
