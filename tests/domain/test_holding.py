@@ -46,6 +46,11 @@ def kept(
             f"W0, W1, W2, W3, W4 and 2 more {LEFT}",
             f"W0, W1, W2, W3, W4 and 2 more {LEFT}",
         ),
+        (
+            {"uncaptured": ("A",), "status": "PENDING", "ended": None},
+            "A holds work that was not captured whole: go on with the run, or look, then remove it",
+            "A holds work that was not captured whole: go on with the run, or look, then remove it",
+        ),
         ({"status": "PENDING", "ended": None}, "it is PENDING", None),
         ({"status": "WAITING", "ended": 4}, "it is WAITING", None),
         (

@@ -17,7 +17,8 @@ def kept_because(run: HeldRun, *, now: datetime, age: timedelta, is_named: bool)
     if run.status == UNREADABLE:
         return f"it cannot be read: {run.title}"
     if run.uncaptured:
-        return f"{few(run.uncaptured)} holds work that was not captured whole: look, then remove it"
+        remedy = f"{'go on with the run, or ' if run.ended is None else ''}look, then remove it"
+        return f"{few(run.uncaptured)} holds work that was not captured whole: {remedy}"
     if is_named:
         return None
     if run.ended is None or run.status == "WAITING":
