@@ -199,11 +199,11 @@ def test_what_only_looks_like_a_secret_is_accepted_by_an_amendment_with_its_reas
 
     assert f"`factory {' '.join(line[:3])} --reason WHY`" in finding["hint"]
     assert amended.answer["changes"] == [
-        "A_worker: src/a.txt holds no secret, whatever it looks like"
+        "A_worker: what looks like a secret in src/a.txt may stand"
     ]
     assert again.exit_code == 0, blocking(again)
     report = work.factory("print-report").stdout
-    assert "A_worker: src/a.txt holds no secret, whatever it looks like" in report
+    assert "A_worker: what looks like a secret in src/a.txt may stand" in report
     assert "made up" in report
     assert work.factory("ledger-replay", "--rebuild").exit_code == 0
 

@@ -119,7 +119,7 @@ def deeds(amendment: Amendment) -> tuple[str, ...]:
         for path in several
     ]
     lines += [
-        f"{worker}: {path} holds no secret, whatever it looks like"
+        f"{worker}: what looks like a secret in {path} may stand"
         for worker, several in amendment.accepted_secrets.items()
         for path in several
     ]
