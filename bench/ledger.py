@@ -20,23 +20,15 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.history import git
+from bench.startup import with_a_plan
 from tools.codex.factory.domain.event import Event, EventType, line_of
 from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.storage.ledger import LEDGER, Ledger
 from tools.codex.factory.wiring import clock
 
 FACTORY = (sys.executable, "-m", "tools.codex.factory")
-WHO = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
 WORKERS = ("A_worker", "B_worker", "C_worker", "D_worker")
 BLOCK = 1 << 22
-PLAN = """schema_version = 1
-title = "one line"
-
-[[workers]]
-id = "A_worker"
-allow = ["/a"]
-patch = "a.patch"
-"""
 T = EventType
 
 
@@ -94,15 +86,9 @@ def grown(root: Path, count: int) -> None:
 def place(folder: Path, events: int) -> Path:
     """Return a repository with an old run, so many events, and two new runs."""
     folder.mkdir()
-    git(folder, "init", "--quiet", "--template=")
+    with_a_plan(folder)
     git(folder, "config", "user.name", "bench")
     git(folder, "config", "user.email", "bench@localhost")
-    (folder / "a").write_text("one\n")
-    git(folder, "add", "a")
-    git(folder, *WHO, "commit", "--quiet", "-m", "base")
-    (folder / "a").write_text("two\n")
-    (folder / "a.patch").write_bytes(git(folder, "diff", "--binary", "--full-index"))
-    (folder / "factory.plan.toml").write_text(PLAN)
     asked = ("oneshot", "--run-id")
     assert cost(folder, *asked, "old-1").exit_code == 0
     grown(folder / "tools/codex/runs", events)

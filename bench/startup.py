@@ -28,8 +28,8 @@ patch = "a.patch"
 WHO = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
 
 
-def with_a_run(folder: Path) -> None:
-    """Make a repository in `folder` with one finished run."""
+def with_a_plan(folder: Path) -> None:
+    """Make a repository in `folder` with a plan of one patch of one line."""
     git(folder, "init", "--quiet", "--template=")
     (folder / "a").write_text("one\n")
     git(folder, "add", "a")
@@ -37,6 +37,11 @@ def with_a_run(folder: Path) -> None:
     (folder / "a").write_text("two\n")
     (folder / "a.patch").write_bytes(git(folder, "diff", "--binary", "--full-index"))
     (folder / "factory.plan.toml").write_text(PLAN)
+
+
+def with_a_run(folder: Path) -> None:
+    """Make such a repository with one finished run."""
+    with_a_plan(folder)
     subprocess.run((FACTORY, "oneshot"), cwd=folder, capture_output=True, check=True)
 
 
