@@ -44,6 +44,30 @@ def secret_findings(ended: Ended, code: str) -> list[tuple[str, str]]:
     return [(f["subject"], f["message"]) for f in ended.answer["findings"] if f["code"] == code]
 
 
+def handed_in(work: Work, source: str, value: str, folder: Path) -> Ended:
+    """Return how run r1 ended, to which A_worker brought a value by a source of this kind."""
+    edit = write_file("src/new.txt", f"one\n{value}\n")
+    if source == "patch":
+        work.patch("A_worker", edit, allow=["src/**"])
+    elif source == "branch":
+        work.branch("A_worker", edit, allow=["src/**"])
+    elif source == "bundle":
+        work.bundle("A_worker", edit, "r1", allow=["src/**"])
+    elif source == "external":
+        work.add("A_worker", external=True, allow=["src/**"])
+    else:
+        # The plan may not hold the value: a program has it.
+        line = f"printf 'one\\n%s\\n' {shlex.quote(value)} > src/new.txt\n"
+        (folder / "does.sh").write_text(line, "utf-8")
+        work.add("A_worker", command=["sh", str(folder / "does.sh")], allow=["src/**"])
+    ended = work.oneshot("--run-id", "r1", env=NAMED)
+    if source == "external":
+        checkout = Path(next(folder.rglob("A_worker/1/checkout")))
+        (checkout / "src/new.txt").write_text(f"one\n{value}\n", "utf-8")
+        ended = work.factory("collect", "--run-id", "r1", "--json", env=NAMED)
+    return ended
+
+
 @pytest.mark.parametrize("source", ["command", "patch", "branch", "bundle", "external"])
 @pytest.mark.parametrize(
     ("value", "message"),
@@ -55,26 +79,7 @@ def secret_findings(ended: Ended, code: str) -> list[tuple[str, str]]:
 def test_a_secret_in_the_work_of_every_source_blocks_and_is_shown_nowhere(
     work: Work, source: str, value: str, message: str, tmp_path: Path
 ) -> None:
-    edit = write_file("src/new.txt", f"one\n{value}\n")
-    line = f"printf 'one\\n%s\\n' {shlex.quote(value)} > src/new.txt"
-    if source == "patch":
-        work.patch("A_worker", edit, allow=["src/**"])
-    elif source == "branch":
-        work.branch("A_worker", edit, allow=["src/**"])
-    elif source == "bundle":
-        work.bundle("A_worker", edit, "r1", allow=["src/**"])
-    elif source == "external":
-        work.add("A_worker", external=True, allow=["src/**"])
-    else:
-        # The plan may not hold the value: a program has it.
-        (tmp_path / "does.sh").write_text(line + "\n", "utf-8")
-        work.add("A_worker", command=["sh", str(tmp_path / "does.sh")], allow=["src/**"])
-
-    ended = work.oneshot("--run-id", "r1", env=NAMED)
-    if source == "external":
-        checkout = Path(next(tmp_path.rglob("A_worker/1/checkout")))
-        (checkout / "src/new.txt").write_text(f"one\n{value}\n", "utf-8")
-        ended = work.factory("collect", "--run-id", "r1", "--json", env=NAMED)
+    ended = handed_in(work, source, value, tmp_path)
 
     assert ended.exit_code == 3, ended.stderr
     assert secret_findings(ended, "secret.in_patch") == [("A_worker: src/new.txt", message)]
@@ -227,12 +232,11 @@ def test_a_named_value_is_not_accepted_by_an_amendment_but_its_path_can_be_left_
     assert passed.exit_code == 0, blocking(passed)
 
 
-def test_logs_texts_and_checks_are_redacted_in_the_copy_that_is_kept(
-    work: Work, tmp_path: Path
-) -> None:
+def said_everywhere(work: Work, folder: Path) -> str:
+    """Return a plan whose setup, worker and check say both values wherever they can."""
     note = {"summary": f"used {VALUE}", "risks": [VALUE], "declared_paths": ["src/ok.txt"]}
     text = json.dumps(note).replace("/", "\\u002f")
-    (tmp_path / "does.sh").write_text(
+    (folder / "does.sh").write_text(
         f"echo {shlex.quote(VALUE)}; echo {SHAPED} >&2; echo ok > src/ok.txt\n"
         f"echo {shlex.quote(VALUE)} > $FACTORY_OUTBOX/SUMMARY.md\n"
         f"echo {SHAPED} > $FACTORY_OUTBOX/SUGGESTIONS.md\n"
@@ -240,18 +244,23 @@ def test_logs_texts_and_checks_are_redacted_in_the_copy_that_is_kept(
         "| sed 's/\\\\\\\\/\\\\/g' > $FACTORY_OUTBOX/HANDOFF_NOTE.json\n",
         "utf-8",
     )
-    (tmp_path / "check.sh").write_text(f"echo {shlex.quote(VALUE)}; exit 1\n", "utf-8")
-    (tmp_path / "setup.sh").write_text(f"echo {shlex.quote(VALUE)}\n", "utf-8")
+    (folder / "check.sh").write_text(f"echo {shlex.quote(VALUE)}; exit 1\n", "utf-8")
+    (folder / "setup.sh").write_text(f"echo {shlex.quote(VALUE)}\n", "utf-8")
     work.add(
         "A_worker",
-        command=["sh", str(tmp_path / "does.sh")],
-        setup=[["sh", str(tmp_path / "setup.sh")]],
+        command=["sh", str(folder / "does.sh")],
+        setup=[["sh", str(folder / "setup.sh")]],
         allow=["src/**"],
     )
-    plan = work.plan(checks=[{"name": "red", "command": ["sh", str(tmp_path / "check.sh")]}])
+    return work.plan(checks=[{"name": "red", "command": ["sh", str(folder / "check.sh")]}])
+
+
+def test_logs_texts_and_checks_are_redacted_in_the_copy_that_is_kept(
+    work: Work, tmp_path: Path
+) -> None:
+    words = ("oneshot", "--plan", said_everywhere(work, tmp_path), "--run-id", "r1", "--json")
     forms = {"FACTORY_REPORT__JUNIT": "1", "FACTORY_REPORT__MARKDOWN": "1"}
 
-    words = ("oneshot", "--plan", plan, "--run-id", "r1", "--json")
     ended = work.factory(*words, env={**NAMED, **forms})
 
     run = work.runs_root / "r1"
