@@ -74,6 +74,7 @@ def told(event: "Event | LedgerLine") -> str | None:
     for name, noun in (("paths", "path"), ("workers", "bundle")):
         said[name] = f"{said[name]} {noun}{'' if said[name] == 1 else 's'}"
     said["because"] = f"({said['reason']})" if said.get("reason") else ""
+    said["of"] = str(said["of"]).replace(",", ", ")
     said["result"] = str(said["result"]).replace("_", " ")
     return shown(words.format_map(said)).rstrip()
 
