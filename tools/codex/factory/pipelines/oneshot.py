@@ -217,15 +217,20 @@ def _worked(
                     record=record,
                 )
                 waiting = launch_stage(about, collecting=collecting, only=only)
-    end = run_event(run, EventType.LAUNCH_END, workers=len(run.plan.workers))
-    if waiting:
-        names = ", ".join(waiting)
-        end = replace(end, rc=4, details={**end.details, "status": "WAITING", "for": names})
     workers = [WorkerId(entry.id) for entry in run.plan.workers]
     if all(worker in waiting or is_sealed(run.directory, worker) for worker in workers):
-        record(end)
+        record(_launch_end(run, waiting))
     close(run.directory)
     return waiting
+
+
+def _launch_end(run: RecordedRun, waiting: Collection[WorkerId]) -> Event:
+    """Return the event that every worker has a bundle, but those that are waited for."""
+    end = run_event(run, EventType.LAUNCH_END, workers=len(run.plan.workers))
+    if not waiting:
+        return end
+    said = {**end.details, "status": "WAITING", "for": ", ".join(waiting)}
+    return replace(end, rc=4, details=said)
 
 
 def _base(run: RecordedRun) -> Base:

@@ -47,6 +47,12 @@ def launch(
             _resume(about, entry, waiting, is_collected=worker in collecting)
         else:
             waiting |= _left_waiting(about, worker)
+    _hear(about, waiting)
+    return dict(sorted(waiting.items()))
+
+
+def _hear(about: Launch, waiting: dict[WorkerId, Path]) -> None:
+    """Record what is said of every attempt, and settle each that has ended, until none is left."""
     entries = {entry.id: entry for entry in about.plan.workers}
     for said in about.site.place.news():
         entry, folder = entries[said.order.name], Path(said.order.folder)
@@ -60,7 +66,6 @@ def launch(
         if not done and WorkerId(entry.id) not in waiting and folder.is_dir():
             at = str(Attempt(folder).checkout)
             about.record(_event(about, WorkerId(entry.id), EventType.CHECKOUT_KEPT, at=at))
-    return dict(sorted(waiting.items()))
 
 
 def _resume(
