@@ -2,8 +2,9 @@
 
 import argparse
 import signal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from tools.codex.factory.cli.closing import answer_ended, answer_launched, tell_notes
 from tools.codex.factory.cli.command import Call, CliCommand, add_plan, add_run_id, names
 from tools.codex.factory.cli.telling import teller
 from tools.codex.factory.errors import UsageError
@@ -63,7 +64,7 @@ def run_oneshot(call: Call) -> int:
 
     ground, request = call.ground(), _request(call.arguments)
     prepared = prepare(ground, request)
-    _tell_notes(call, prepared.notes)
+    tell_notes(call, prepared.notes)
     ended = oneshot.oneshot(ground, request, prepared, _to_the_end(call))
     return _ended(call, ground, ended, prepared.notes)
 
@@ -81,9 +82,9 @@ def run_launch(call: Call) -> int:
         )
     ground, request = call.ground(), _request(call.arguments)
     prepared = prepare(ground, request)
-    _tell_notes(call, prepared.notes)
+    tell_notes(call, prepared.notes)
     launched = oneshot.launch(ground, request, prepared, teller(call))
-    return _launched(call, launched, prepared.notes)
+    return answer_launched(call, launched, prepared.notes)
 
 
 def _run_only(call: Call) -> int:
@@ -102,10 +103,10 @@ def _run_only(call: Call) -> int:
         )
     ground, workers = call.ground(), names(said.only, "--only")
     if said.run_id is None:
-        _tell_notes(call, (f"the newest run is {run_meant(ground, None)}",))
+        tell_notes(call, (f"the newest run is {run_meant(ground, None)}",))
     launched = oneshot.launch_only(ground, said.run_id, workers, said.reason, teller(call))
-    _tell_notes(call, launched.notes)
-    return _launched(call, launched, launched.notes)
+    tell_notes(call, launched.notes)
+    return answer_launched(call, launched, launched.notes)
 
 
 def run_collect(call: Call) -> int:
@@ -157,7 +158,7 @@ def run_integrate(call: Call) -> int:
     arguments = call.arguments
     tell = _to_the_end(call)
     status = oneshot.integrate(ground, arguments.run_id, tell, salvaging=arguments.salvage)
-    return _answer(call, ground, status, ())
+    return answer_ended(call, ground, status, ())
 
 
 def _to_the_end(call: Call) -> "Callable[[Event], None]":
@@ -194,71 +195,8 @@ def _ended(
     from tools.codex.factory.pipelines.oneshot import Launched
 
     if isinstance(ended, Launched):
-        return _launched(call, ended, notes)
-    return _answer(call, ground, ended, notes)
-
-
-def _launched(call: Call, launched: "Launched", notes: tuple[str, ...]) -> int:
-    from tools.codex.factory.domain.answer import RunAnswer
-    from tools.codex.factory.domain.path import quoted
-    from tools.codex.factory.errors import EXIT_CODE_OF_STATUS
-    from tools.codex.factory.render.text import shown
-
-    run = launched.run
-    status: Literal["WAITING", "PENDING"] = "WAITING" if launched.waiting else "PENDING"
-    code = EXIT_CODE_OF_STATUS["WAITING"] if launched.waiting else 0
-    for worker, checkout in launched.waiting.items():
-        call.screen.say(f"{worker} waits for work in {shown(str(checkout))}")
-    if launched.waiting:
-        call.screen.say(f"then: factory collect --run-id {run.directory.run}")
-    elif launched.left:
-        names_left = ", ".join(launched.left)
-        call.screen.say(f"no bundle yet: {names_left}")
-        call.screen.say(f"then: factory oneshot --run-id {run.directory.run} with the same plan")
-    else:
-        call.screen.say(f"then: factory integrate --run-id {run.directory.run}")
-    call.screen.say(f"{status}  {run.directory.run}")
-    call.screen.document(
-        RunAnswer(
-            command=call.arguments.command,
-            status=status,
-            exit_code=code,
-            run_id=run.directory.run,
-            base_commit=run.manifest.base_commit,
-            rehearsal=run.manifest.rehearsal,
-            waiting={name: quoted(str(path)) for name, path in launched.waiting.items()},
-            notes=notes,
-        )
-    )
-    return code
-
-
-def _answer(
-    call: Call, ground: "Session", status: "IntegratorStatus", notes: tuple[str, ...]
-) -> int:
-    from tools.codex.factory.domain.answer import run_answer
-    from tools.codex.factory.domain.path import quoted
-    from tools.codex.factory.pipelines.record import report_file
-    from tools.codex.factory.render.tables import status_text
-    from tools.codex.factory.render.text import shown
-
-    report = report_file(ground, status.run_id)
-    for finding in status.findings[:20]:
-        if finding.severity == "blocks":
-            call.screen.say(f"{shown(finding.subject)}: {shown(finding.message)}")
-    line = status_text(status.status)
-    marks = {"NOOP": status.noop, "PARTIAL": status.partial, "REHEARSAL": status.rehearsal}
-    line.append("".join(f" {mark}" for mark, is_so in marks.items() if is_so))
-    line.append(f"  {shown(str(report))}")
-    call.screen.show(line)
-    answer = run_answer(call.arguments.command, status, quoted(str(report)))
-    call.screen.document(answer.model_copy(update={"notes": notes}))
-    return status.exit_code
-
-
-def _tell_notes(call: Call, notes: tuple[str, ...]) -> None:
-    for note in notes:
-        call.screen.progress(f"note: {note}")
+        return answer_launched(call, ended, notes)
+    return answer_ended(call, ground, ended, notes)
 
 
 ONESHOT = CliCommand(
