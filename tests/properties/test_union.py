@@ -1,7 +1,7 @@
 """Several writers of one shared file: their union is what `git merge-file` makes of them."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import event
@@ -132,15 +132,16 @@ def _united(
         included=tuple(changes_of),
         own_findings={},
     )
-    whole = merge(
-        judgement,
-        _plan(changes_of, allow_identical),
-        base_commit=ObjectId("1" * 40),
-        base_commit_content=b"",
-    )
-    content = whole.contents.get(RepoPath("f"), before)
-    assert content is not None
-    return content
+    return _merged(judgement, _plan(changes_of, allow_identical)).get(RepoPath("f"), before)
+
+
+def _merged(judgement: Judgement, plan: Plan) -> Mapping[RepoPath, bytes]:
+    """Return the content of each path that is merged; none goes away here."""
+    commit = ObjectId("1" * 40)
+    whole = merge(judgement, plan, base_commit=commit, base_commit_content=b"")
+    contents = {path: content for path, content in whole.contents.items() if content is not None}
+    assert len(contents) == len(whole.contents)
+    return contents
 
 
 def _plan(changes_of: dict[WorkerId, tuple[Change, ...]], allow_identical: bool) -> Plan:
