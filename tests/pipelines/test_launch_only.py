@@ -366,3 +366,17 @@ def test_the_same_command_after_a_kill_makes_no_third_attempt(made: Again) -> No
 
     assert (ended.exit_code, runs_of(made.count)) == (0, 2)
     assert "B_worker made it before" in ended.stderr
+
+
+def test_an_old_bundle_put_back_with_its_seal_is_not_judged(made: Again, tmp_path: Path) -> None:
+    shutil.copytree(made.run / "B_worker", tmp_path / "B_worker")
+    shutil.copy(made.run / "seals/B_worker.json", tmp_path)
+    made.command("launch", "--only", "B_worker")
+    shutil.rmtree(made.run / "B_worker")
+    shutil.copytree(tmp_path / "B_worker", made.run / "B_worker")
+    shutil.copy(tmp_path / "B_worker.json", made.run / "seals/B_worker.json")
+
+    codes = [made.command(name) for name in ("bundle-validate", "integrate")]
+
+    assert codes == [40, 40]
+    assert status(made.work) == "PENDING"

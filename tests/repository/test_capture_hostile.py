@@ -287,11 +287,16 @@ def test_a_hidden_file_larger_than_it_may_be_blocks_and_the_rest_is_captured(sit
     assert site.changes(captured) == {"n": ("100644", b"n")}
 
 
-def test_a_diff_larger_than_it_may_be_blocks(site: Site) -> None:
+@pytest.mark.parametrize(
+    "limits",
+    ({"patch_bytes": 50}, {"lines": 9}, {"sections": 1}),
+    ids=("bytes", "lines", "files"),
+)
+def test_a_diff_larger_than_it_may_be_blocks(site: Site, limits: dict[str, int]) -> None:
     site.write("a", b"x" * 100)
-    limits = replace(NO_LIMITS, patch_bytes=50)
+    site.write("b", b"1\n2\n")
 
-    captured = site.captured(limits=limits)
+    captured = site.captured(limits=replace(NO_LIMITS, **limits))
 
     assert blocks(captured) == ["capture.too_large checkout"]
 

@@ -30,7 +30,8 @@ _AUTOMATION = patterns(
         "/azure-pipelines.yml", "/.azure-pipelines/", "Jenkinsfile", "/.travis.yml", "/.drone.yml",
         "/.woodpecker.yml", "/.woodpecker/", "/bitbucket-pipelines.yml", "/.buildkite/",
         "/appveyor.yml", "/.appveyor.yml", "/.ci/", "/.githooks/", "/.husky/", "/lefthook.yml",
-        "/.pre-commit-config.yaml", "/.pre-commit-hooks.yaml",
+        "/.pre-commit-config.yaml", "/.pre-commit-hooks.yaml", "/factory.plan.toml",
+        "/factory.plan.json", "/tools/codex/factory/factory.config.json",
     )
 )  # fmt: skip
 

@@ -10,12 +10,14 @@ from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import RunId, WorkerId, digest_of, next_run_id
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
+from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import RunUnavailable
 from tools.codex.factory.pipelines.cut_ledger import refuse_cut_ledger
 from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     last_view,
+    refuse_exchanged,
     run_named,
     standing_run,
     view_of,
@@ -82,6 +84,7 @@ def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Even
     """
     # What is told of an earlier run of that name counts for nothing.
     view = None if new else view_of(ground, run.directory.run)
+    refuse_exchanged(run, view)
     workers = len(run.plan.workers)
     if new or view is None or not view.begun:
         hashes = {name: digest_of(run.directory.read(name)) for name in (MANIFEST, PLAN)}
@@ -99,6 +102,39 @@ def reconciled(ground: Session, run: RecordedRun, *, new: bool) -> Iterator[Even
         worker = WorkerId(entry.id)
         if worker not in {*seals, *again} and is_sealed(run.directory, worker):
             yield sealed_event(run.directory, worker)
+
+
+def refuse_unlaunched(ground: Session, run: RecordedRun, *, but: tuple[str, ...] = ()) -> None:
+    """Raise RunUnavailable where a bundle was never sealed: there is nothing to judge yet.
+
+    Workers whose source is one of `but` may be open still.
+    """
+    view = view_of(ground, run.directory.run)
+    refuse_exchanged(run, view)
+    workers = [WorkerId(entry.id) for entry in run.plan.workers if entry.source not in but]
+    again = reopened(run.directory)
+    unsealed = [w for w in workers if w in again or not is_sealed(run.directory, w)]
+    if not unsealed:
+        return
+    missing = [w for w in unsealed if w in again or view is None or w not in view.seals]
+    if missing:
+        name = run.directory.run
+        external = {entry.id for entry in run.plan.workers if entry.external}
+        wanted = [w for w in missing if w in again and w not in external]
+        if external.issuperset(missing):
+            raise RunUnavailable(
+                f"run {name!r} waits for {', '.join(missing[:5])}",
+                hint=f"`factory collect --run-id {name}` takes in what they left",
+            )
+        if wanted:
+            raise RunUnavailable(
+                f"run {name!r} is to have a new attempt of {few(wanted)}, and has none yet",
+                hint=f"`factory launch --only {','.join(wanted)} --run-id {name}` makes it",
+            )
+        raise RunUnavailable(
+            f"run {name!r} was not launched to its end: no bundle of {', '.join(missing[:5])}",
+            hint=f"`factory launch --run-id {name}` with the same plan seals the rest",
+        )
 
 
 def named_in(plan: Plan) -> dict[str, str]:

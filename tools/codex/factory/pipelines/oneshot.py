@@ -11,10 +11,15 @@ from tools.codex.factory.domain.identity import ObjectId, WorkerId
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import WORKED
 from tools.codex.factory.domain.verdict import Judgement
-from tools.codex.factory.domain.wording import few
-from tools.codex.factory.errors import RunUnavailable, UsageError
+from tools.codex.factory.errors import UsageError
 from tools.codex.factory.pipelines.again import ask_again, keep_tasks, refuse_again, work_sources
-from tools.codex.factory.pipelines.begin import begun, claimed, reconciled, run_event
+from tools.codex.factory.pipelines.begin import (
+    begun,
+    claimed,
+    reconciled,
+    refuse_unlaunched,
+    run_event,
+)
 from tools.codex.factory.pipelines.cut_ledger import refuse_cut_ledger
 from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.integrator import integrated
@@ -25,7 +30,6 @@ from tools.codex.factory.pipelines.record import (
     RecordedRun,
     recorded_run,
     standing_run,
-    view_of,
 )
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.pipelines.site import root_of, site
@@ -107,7 +111,7 @@ def collect(
     collecting = [worker for worker in external if not workers or worker in workers]
     with locked(run.directory):
         refuse_cut_ledger(ground, run)
-        _refuse_unlaunched(ground, run, but=("external",))
+        refuse_unlaunched(ground, run, but=("external",))
         sources, base = work_sources(run), _base(run)
         with ending(ground, run, tell) as record:
             for event in reconciled(ground, run, new=False):
@@ -125,7 +129,7 @@ def bundle_validate(ground: Session, name: str | None, tell: Tell) -> tuple[Reco
     run = recorded_run(ground, name)
     with locked(run.directory):
         refuse_cut_ledger(ground, run)
-        _refuse_unlaunched(ground, run)
+        refuse_unlaunched(ground, run)
         return run, _judged(ground, run, recorder(ground, tell))
 
 
@@ -141,7 +145,7 @@ def integrate(
         root_of(ground)
     with locked(run.directory):
         refuse_cut_ledger(ground, run)
-        _refuse_unlaunched(ground, run)
+        refuse_unlaunched(ground, run)
         return _integrated(ground, run, tell, salvaging=salvaging)
 
 
@@ -242,38 +246,6 @@ def _base(run: RecordedRun) -> Base:
 def _judged(ground: Session, run: RecordedRun, record: Tell) -> Judgement:
     with _objects(ground, run) as objects:
         return validate(run.directory, run.plan, run.manifest, objects=objects, record=record)
-
-
-def _refuse_unlaunched(ground: Session, run: RecordedRun, *, but: tuple[str, ...] = ()) -> None:
-    """Raise RunUnavailable where a bundle was never sealed: there is nothing to judge yet.
-
-    Workers whose source is one of `but` may be open still.
-    """
-    workers = [WorkerId(entry.id) for entry in run.plan.workers if entry.source not in but]
-    again = reopened(run.directory)
-    unsealed = [w for w in workers if w in again or not is_sealed(run.directory, w)]
-    if not unsealed:
-        return
-    view = view_of(ground, run.directory.run)
-    missing = [w for w in unsealed if w in again or view is None or w not in view.seals]
-    if missing:
-        name = run.directory.run
-        external = {entry.id for entry in run.plan.workers if entry.external}
-        wanted = [w for w in missing if w in again and w not in external]
-        if external.issuperset(missing):
-            raise RunUnavailable(
-                f"run {name!r} waits for {', '.join(missing[:5])}",
-                hint=f"`factory collect --run-id {name}` takes in what they left",
-            )
-        if wanted:
-            raise RunUnavailable(
-                f"run {name!r} is to have a new attempt of {few(wanted)}, and has none yet",
-                hint=f"`factory launch --only {','.join(wanted)} --run-id {name}` makes it",
-            )
-        raise RunUnavailable(
-            f"run {name!r} was not launched to its end: no bundle of {', '.join(missing[:5])}",
-            hint=f"`factory launch --run-id {name}` with the same plan seals the rest",
-        )
 
 
 def _integrated(

@@ -23,6 +23,7 @@ from tools.codex.factory.errors import (
 )
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.storage.earlier import earlier_seals, reopened
+from tools.codex.factory.storage.intake import is_sealing
 from tools.codex.factory.storage.run_directory import (
     MANIFEST,
     PLAN,
@@ -194,6 +195,22 @@ def launched_again(run: RecordedRun, status: IntegratorStatus) -> list[str]:
         if worker in wanted or given in earlier:
             found.append(entry.id)
     return found
+
+
+def refuse_exchanged(run: RecordedRun, view: RunView | None) -> None:
+    """Raise RunUnavailable where a bundle is sealed, and by another seal than the ledger recorded.
+
+    One that is no seal at all is a finding of the bundle; one without a line was just not recorded.
+    """
+    for worker, recorded in (view.seals if view is not None else {}).items():
+        name = seal_name(WorkerId(worker))
+        if not is_sealing(run.directory, WorkerId(worker)):
+            continue
+        if digest_of(run.directory.read(name)) != recorded:
+            raise RunUnavailable(
+                f"the ledger recorded another seal of {worker} than {name}",
+                hint="put the bundle back that was sealed last, with its seal; or start a new run",
+            )
 
 
 def report_text(directory: RunDirectory) -> str:

@@ -125,9 +125,7 @@ def _captured(git: Git, subject: Subject, scratch: Path) -> Captured:
         take(through, subject, taken, tree)
         findings += _filtered(through, subject)
         patch = through.read(*_DIFF, subject.base)
-        if len(patch) > subject.limits.patch_bytes:
-            message = f"the diff has {len(patch)} bytes, more than {subject.limits.patch_bytes}"
-            findings.append(found_at(subject, Code.CAPTURE_TOO_LARGE, message))
+        findings += _too_large(subject, patch)
         left_out = ignored(through)
         stray = _stray(through, subject, own, findings)
     is_whole = not any(finding.blocks for finding in findings)
@@ -135,6 +133,20 @@ def _captured(git: Git, subject: Subject, scratch: Path) -> Captured:
         message = f"{left_out} ignored paths are in no bundle"
         findings.append(note(Code.CAPTURE_LEFT_OUT, f"{subject.name}: checkout", message))
     return Captured(patch, tuple(findings), stray.bundle, is_whole)
+
+
+def _too_large(subject: Subject, patch: bytes) -> Iterable[Finding]:
+    """Yield a finding for each limit that a diff is beyond."""
+    limits = subject.limits
+    counts = (
+        (len(patch), limits.patch_bytes, "bytes"),
+        (patch.count(b"\n"), limits.lines, "lines"),
+        (patch.count(b"\ndiff --git ") + 1, limits.sections, "files"),
+    )
+    for count, most, what in counts:
+        if count > most:
+            message = f"the diff has {count} {what}, more than {most}"
+            yield found_at(subject, Code.CAPTURE_TOO_LARGE, message)
 
 
 def _refuse_astray(through: Lens, survey: Survey) -> None:

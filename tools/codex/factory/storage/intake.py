@@ -103,6 +103,15 @@ def is_sealed(run: RunDirectory, worker: WorkerId) -> bool:
     return run.has(seal_name(worker))
 
 
+def is_sealing(run: RunDirectory, worker: WorkerId) -> bool:
+    """Return whether the seal of `worker` is one, of its own bundle."""
+    try:
+        marker = parse_canonical(Seal, run.read(seal_name(worker), limit=JSON_BYTES))
+    except (FileNotFoundError, ValidationError, NotStrictJson, StorageError):
+        return False
+    return (marker.run_id, marker.worker_id) == (run.run, worker)
+
+
 def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundle:
     """Return the sealed bytes of `worker`; a finding for each that is not what was sealed."""
     findings: list[Finding] = []
