@@ -17,11 +17,11 @@ from tools.codex.factory.errors import (
     StorageError,
     UsageError,
 )
+from tools.codex.factory.pipelines.cut_ledger import refuse_cut_ledger
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     recorded_run,
-    refuse_cut_ledger,
     standing_run,
     view_of,
 )

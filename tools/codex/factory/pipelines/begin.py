@@ -11,11 +11,11 @@ from tools.codex.factory.domain.identity import RunId, WorkerId, digest_of, next
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.errors import RunUnavailable
+from tools.codex.factory.pipelines.cut_ledger import refuse_cut_ledger
 from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     last_view,
-    refuse_cut_ledger,
     run_named,
     standing_run,
     view_of,

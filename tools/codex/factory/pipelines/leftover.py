@@ -9,7 +9,8 @@ from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError, LedgerDamaged
 from tools.codex.factory.pipelines.chain import Chain, LedgerOnce
-from tools.codex.factory.pipelines.record import cut_at, integrator_status, saw_it
+from tools.codex.factory.pipelines.cut_ledger import cut_at, saw_it
+from tools.codex.factory.pipelines.record import integrator_status
 from tools.codex.factory.pipelines.stale import Left, State, left_in
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.pipelines.stored import temporary_folder

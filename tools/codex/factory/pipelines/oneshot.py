@@ -15,6 +15,7 @@ from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import RunUnavailable, UsageError
 from tools.codex.factory.pipelines.again import ask_again, keep_tasks, refuse_again, work_sources
 from tools.codex.factory.pipelines.begin import begun, claimed, reconciled, run_event
+from tools.codex.factory.pipelines.cut_ledger import refuse_cut_ledger
 from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.integrator import integrated
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
@@ -23,7 +24,6 @@ from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
     recorded_run,
-    refuse_cut_ledger,
     standing_run,
     view_of,
 )
