@@ -322,13 +322,19 @@ def test_what_a_killed_command_was_to_throw_away_is_named_and_removed_when_it_is
         root / "factory-manners-abcdefgh",
         scene.work.runs_root / ".gitignore-abcdefgh",
     ]
-    others = [scene.temporary / "factory-status-mine", scene.temporary / "status-abcdefgh"]
-    for path in (*old[:3], *others):
-        (path / "deep").mkdir(parents=True)
+    inside = [old[0] / "objects.git", old[1] / "status.git", old[2] / "link"]
+    others = [
+        scene.temporary / "factory-status-mine" / "status.git",
+        scene.temporary / "status-abcdefgh" / "status.git",
+        scene.temporary / "factory-rebuild-20261121" / "notes",
+        scene.temporary / "factory-status-exported" / "status.txt",
+    ]
+    for path in (*inside, *others):
+        path.mkdir(parents=True)
     old[3].touch()
     young = scene.temporary / "factory-status-young_er"
     young.mkdir()
-    for path in (*old, *[path / "deep" for path in old[:3]]):
+    for path in (*inside, *old, *others, *[path.parent for path in others]):
         os.utime(path, LONG_AGO)
     rows = scene.doctor().answer["rows"]
     said = {row["message"] for row in rows if row["what"] == "throw-away files"}

@@ -10,6 +10,12 @@ IN_TEMPORARY = ("factory-status-", "factory-rebuild-")
 IN_WORK_ROOT = ("factory-manners-",)
 IN_RUNS_ROOT = (".gitignore-",)
 _RANDOM = re.compile("[a-z0-9_]{8}")
+_HOLDS = {
+    "factory-status-": re.compile(r"status\.git"),
+    "factory-rebuild-": re.compile(r"objects\.git|(?:audit|lens)-[a-z0-9_]{8}"),
+    "factory-manners-": re.compile("[Cc]ase|link"),
+}
+"""What alone lies in a folder of ours: in a shared folder anybody may use such a name."""
 _AT_WORK_SECONDS = 3600.0
 """For how long nothing is written where a command may still be at work."""
 
@@ -24,10 +30,17 @@ def cut_off_in(top: Path, prefixes: tuple[str, ...]) -> tuple[Path, ...]:
                 continue
             with suppress(OSError):
                 seen = entry.stat(follow_symlinks=False)
-                is_plain = stat.S_ISDIR(seen.st_mode) or stat.S_ISREG(seen.st_mode)
-                if is_plain and seen.st_uid == os.geteuid():
+                if seen.st_uid == os.geteuid() and _is_ours(entry.path, seen.st_mode, begin):
                     found.append(Path(entry.path))
     return tuple(sorted(found))
+
+
+def _is_ours(path: str, mode: int, begin: str) -> bool:
+    """Return whether a command of ours made what lies at `path`, as far as it shows."""
+    held = _HOLDS.get(begin)
+    if held is None:
+        return stat.S_ISREG(mode)
+    return stat.S_ISDIR(mode) and all(held.fullmatch(name) for name in os.listdir(path))
 
 
 def is_settled(path: Path, now: float) -> bool:
