@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.workers import comes, left_of, living, program
 pytestmark = pytest.mark.slow
 
 SETTINGS = {"FACTORY_WORK__GRACE": "1s"}
+HALF = "echo half > src/x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,19 @@ class Stage:
         """Return the supervisors of `count` workers, once these work."""
         assert comes(lambda: len(list(self.marks.glob("begun-*"))) >= count)
         return [int(path.name.partition("-")[2]) for path in self.marks.glob("begun-*")]
+
+    def dies(self, at: str) -> None:
+        """Go on with the run, which is killed right after the moment `at`; nothing runs on."""
+        named = ("oneshot", "--plan", self.work.plan(), "--run-id", "r1")
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.dying", str(self.marks / "moments"), at, *named],
+            cwd=self.work.repo.path,
+            env=self.work.factory.environment(SETTINGS),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == -9, done.stderr
+        left_of(self.marker)
 
     def status(self, *parts: str) -> dict[str, object]:
         found: dict[str, object] = json.loads(self.run.joinpath(*parts, "STATUS.json").read_text())
@@ -198,6 +213,50 @@ def test_a_factory_killed_with_its_supervisors_leaves_work_that_is_captured_late
     assert again.wait() == 130
     assert kept and "+done" in (stage.run / "A" / "attempts" / "1" / "DIFF.patch").read_text()
     assert (len(first), left) == (2, set())
+
+
+@pytest.mark.parametrize(
+    ("last", "ended"),
+    [
+        ("exit 1", {"exit_code": 1, "how": "exited", "signal": None}),
+        ("kill -9 $$", {"exit_code": None, "how": "signalled", "signal": 9}),
+    ],
+)
+def test_how_a_worker_ended_outlives_any_number_of_kills(
+    stage: Stage, last: str, ended: dict[str, object]
+) -> None:
+    stage.work.add("A", command=["sh", "-c", f"echo half; {HALF}; {last}"], allow=["src/**"])
+
+    for _ in range(3):
+        stage.dies("append WORKER_ENDED")
+    code = stage.ended()
+
+    assert (code, len(stage.codes())) == (3, 1)
+    assert stage.status("A")["ended"] == ended
+    assert (stage.run / "A" / "LOGS" / "worker.stdout.log").read_text() == "half\n"
+
+
+def test_a_worker_that_was_stopped_by_a_kill_is_not_passed_off_as_done_by_more_kills(
+    stage: Stage,
+) -> None:
+    works = f"{HALF}; touch {stage.marks}/begun-$PPID; test -e {stage.marks}/end || sleep 30"
+    stage.work.add("A", command=["sh", "-c", f"{works}; echo whole > src/x"], allow=["src/**"])
+    factory = stage.start()
+    stage.begun()
+    factory.kill()
+    factory.wait()
+    left_of(stage.marker)
+
+    for _ in range(2):
+        stage.dies("append WORKER_ENDED")
+    stage.let_end()
+    code = stage.ended()
+
+    assert (code, stage.status("A")["attempts"]) == (0, 2)
+    first = stage.status("A", "attempts", "1")["ended"]
+    assert first == {"exit_code": None, "how": "stopped", "signal": 15}
+    assert "+half" in (stage.run / "A" / "attempts" / "1" / "DIFF.patch").read_text()
+    assert "+whole" in (stage.run / "A" / "DIFF.patch").read_text()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

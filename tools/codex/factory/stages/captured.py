@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from typing import Literal
 
 from tools.codex.factory.domain.artifact import Ending
 from tools.codex.factory.domain.finding import Code, Finding, blocking
@@ -35,6 +36,8 @@ def attempt_files(
         tree = spliced(around(about.base.tree, set(entries), about.objects.tree), entries).root
     outbox = take_in_outbox(attempt.outbox, about.run.run, worker)
     ended = about.clock()
+    # Only one outside is waited for: of any other, it says that nobody saw its end.
+    waited: Literal["collected", "lost"] = "collected" if entry.external else "lost"
     made = Made(
         patch=patch or b"",
         changes=proven.changes if tree is not None else (),
@@ -42,7 +45,7 @@ def attempt_files(
         findings=(*findings, *outbox.findings),
         times=(ended - timedelta(milliseconds=outcome.milliseconds), ended),
         ended=Ending(
-            how="collected" if outcome.how == "waiting" else outcome.how,
+            how=outcome.how if outcome.how != "waiting" else waited,
             exit_code=outcome.exit_code,
             signal=outcome.signal,
         ),
