@@ -304,6 +304,33 @@ def test_a_worker_that_removes_its_whole_attempt_blocks_and_stops_nobody_else(
     assert stage.status("A")["status"] == "BLOCKED"
 
 
+def test_what_a_worker_writes_as_if_it_were_its_supervisors_log_stops_nothing_and_is_bounded(
+    stage: Stage,
+) -> None:
+    script = r"""
+    for odd in "$(printf '\377')" "$(printf '1\n2')" 01 x 12345; do
+      echo x > "../supervisor-$odd.log"
+    done
+    for n in $(seq 100 125); do echo $n > ../supervisor-$n.log; done
+    head -c 200000 /dev/zero > ../supervisor-124.log; rm ../supervisor-123.log
+    mkdir ../supervisor-123.log; echo done > src/x
+    """
+    stage.work.add("A", command=["sh", "-c", script], allow=["src/**"])
+
+    ended = stage.work.oneshot(env={**SETTINGS, "FACTORY_WORK__LOG_BYTES": "65536"})
+
+    logs = stage.work.run(ended) / "A" / "LOGS"
+    kept = [path.name for path in sorted(logs.glob("supervisor-*"))]
+    assert ended.exit_code == 0
+    assert kept == [f"supervisor-{n}.log" for n in range(106, 126) if n != 123]
+    said = {name: (logs / name).read_text() for name in kept[-3:]}
+    assert said == {
+        "supervisor-122.log": "122\n",
+        "supervisor-124.log": "[factory: the log is too large]\n",
+        "supervisor-125.log": "125\n",
+    }
+
+
 def test_what_a_worker_says_in_its_supervisors_place_is_not_believed_and_stops_nobody_else(
     stage: Stage,
 ) -> None:
