@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.workers import comes, left_of, living, program
 pytestmark = pytest.mark.slow
 
 SETTINGS = {"FACTORY_WORK__GRACE": "1s"}
+HALF = "echo half > src/x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,19 @@ class Stage:
         """Return the supervisors of `count` workers, once these work."""
         assert comes(lambda: len(list(self.marks.glob("begun-*"))) >= count)
         return [int(path.name.partition("-")[2]) for path in self.marks.glob("begun-*")]
+
+    def dies(self, at: str) -> None:
+        """Go on with the run, which is killed right after the moment `at`; nothing runs on."""
+        named = ("oneshot", "--plan", self.work.plan(), "--run-id", "r1")
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.dying", str(self.marks / "moments"), at, *named],
+            cwd=self.work.repo.path,
+            env=self.work.factory.environment(SETTINGS),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == -9, done.stderr
+        left_of(self.marker)
 
     def status(self, *parts: str) -> dict[str, object]:
         found: dict[str, object] = json.loads(self.run.joinpath(*parts, "STATUS.json").read_text())
@@ -200,6 +215,50 @@ def test_a_factory_killed_with_its_supervisors_leaves_work_that_is_captured_late
     assert (len(first), left) == (2, set())
 
 
+@pytest.mark.parametrize(
+    ("last", "ended"),
+    [
+        ("exit 1", {"exit_code": 1, "how": "exited", "signal": None}),
+        ("kill -9 $$", {"exit_code": None, "how": "signalled", "signal": 9}),
+    ],
+)
+def test_how_a_worker_ended_outlives_any_number_of_kills(
+    stage: Stage, last: str, ended: dict[str, object]
+) -> None:
+    stage.work.add("A", command=["sh", "-c", f"echo half; {HALF}; {last}"], allow=["src/**"])
+
+    for _ in range(3):
+        stage.dies("append WORKER_ENDED")
+    code = stage.ended()
+
+    assert (code, len(stage.codes())) == (3, 1)
+    assert stage.status("A")["ended"] == ended
+    assert (stage.run / "A" / "LOGS" / "worker.stdout.log").read_text() == "half\n"
+
+
+def test_a_worker_that_was_stopped_by_a_kill_is_not_passed_off_as_done_by_more_kills(
+    stage: Stage,
+) -> None:
+    works = f"{HALF}; touch {stage.marks}/begun-$PPID; test -e {stage.marks}/end || sleep 30"
+    stage.work.add("A", command=["sh", "-c", f"{works}; echo whole > src/x"], allow=["src/**"])
+    factory = stage.start()
+    stage.begun()
+    factory.kill()
+    factory.wait()
+    left_of(stage.marker)
+
+    for _ in range(2):
+        stage.dies("append WORKER_ENDED")
+    stage.let_end()
+    code = stage.ended()
+
+    assert (code, stage.status("A")["attempts"]) == (0, 2)
+    first = stage.status("A", "attempts", "1")["ended"]
+    assert first == {"exit_code": None, "how": "stopped", "signal": 15}
+    assert "+half" in (stage.run / "A" / "attempts" / "1" / "DIFF.patch").read_text()
+    assert "+whole" in (stage.run / "A" / "DIFF.patch").read_text()
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_factory_that_is_told_to_stop_ends_its_workers_and_goes_on_later(
     stage: Stage, stop: signal.Signals
@@ -243,6 +302,33 @@ def test_a_worker_that_removes_its_whole_attempt_blocks_and_stops_nobody_else(
     assert code == 3
     assert stage.status("B")["status"] == "PASS"
     assert stage.status("A")["status"] == "BLOCKED"
+
+
+def test_what_a_worker_writes_as_if_it_were_its_supervisors_log_stops_nothing_and_is_bounded(
+    stage: Stage,
+) -> None:
+    script = r"""
+    for odd in "$(printf '\377')" "$(printf '1\n2')" 01 x 12345; do
+      echo x > "../supervisor-$odd.log"
+    done
+    for n in $(seq 100 125); do echo $n > ../supervisor-$n.log; done
+    head -c 200000 /dev/zero > ../supervisor-124.log; rm ../supervisor-123.log
+    mkdir ../supervisor-123.log; echo done > src/x
+    """
+    stage.work.add("A", command=["sh", "-c", script], allow=["src/**"])
+
+    ended = stage.work.oneshot(env={**SETTINGS, "FACTORY_WORK__LOG_BYTES": "65536"})
+
+    logs = stage.work.run(ended) / "A" / "LOGS"
+    kept = [path.name for path in sorted(logs.glob("supervisor-*"))]
+    assert ended.exit_code == 0
+    assert kept == [f"supervisor-{n}.log" for n in range(106, 126) if n != 123]
+    said = {name: (logs / name).read_text() for name in kept[-3:]}
+    assert said == {
+        "supervisor-122.log": "122\n",
+        "supervisor-124.log": "[factory: the log is too large]\n",
+        "supervisor-125.log": "125\n",
+    }
 
 
 def test_what_a_worker_says_in_its_supervisors_place_is_not_believed_and_stops_nobody_else(

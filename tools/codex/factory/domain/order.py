@@ -1,6 +1,6 @@
 """What an executor is asked to do in a checkout, and what came of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tools.codex.factory.domain.finding import Code, Finding, Severity
@@ -35,7 +35,8 @@ class WorkOrder:
     `makes`: a checkout of `commit` is made; else one is there. `captures`: what it holds in the
     end is taken. `is_lost`: who worked in it before is gone, and how it ended is not known.
     `is_check`: the commands get a home of their own, and the folder is of no use afterwards.
-    `shallow` is the content of git's file of that name.
+    `shallow` is the content of git's file of that name. `known` is the end that an earlier
+    supervisor wrote, where only its work is captured once more.
     """
 
     name: str
@@ -53,6 +54,7 @@ class WorkOrder:
     ignore: tuple[str, ...]
     limits: PatchLimits
     is_lost: bool = False
+    known: "Outcome | None" = None
     active_seconds: float = 30.0
     """What it says is told of at most once in this time."""
 
@@ -122,6 +124,21 @@ class Outcome:
         return self.how == "waiting" and not self.was_captured
 
 
+def with_end(outcome: Outcome, known: Outcome | None) -> Outcome:
+    """Return a new capture with the end that was known of it: only what was captured is new."""
+    if known is None:
+        return outcome
+    before = [one for one in known.findings if not one.code.startswith("capture.")]
+    return replace(
+        known,
+        findings=(*before, *outcome.findings),
+        patch=outcome.patch,
+        stray=outcome.stray,
+        is_whole=outcome.is_whole,
+        was_captured=True,
+    )
+
+
 def unbegun(step: Step, how: How) -> StepEnded:
     """Return what came of a step that was never begun."""
     return StepEnded(
@@ -151,6 +168,7 @@ def order_from(said: dict[str, Any]) -> WorkOrder:
         "steps": steps,
         "ignore": tuple(said["ignore"]),
         "limits": PatchLimits(**said["limits"]),
+        "known": outcome_from(said["known"]) if said["known"] is not None else None,
     }
     return WorkOrder(**{**said, **more})
 

@@ -15,7 +15,7 @@ from typing import Literal
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import Digest
 from tools.codex.factory.domain.lever import retrying
-from tools.codex.factory.domain.order import CLEAR, Outcome, WorkOrder
+from tools.codex.factory.domain.order import CLEAR, Outcome, WorkOrder, with_end
 from tools.codex.factory.errors import NoRoom, StorageError, UnfitHost, is_reason, raise_spent
 from tools.codex.factory.process.attended import Attended
 from tools.codex.factory.process.tree import (
@@ -275,7 +275,7 @@ def _lost(order: WorkOrder) -> Outcome:
         "its supervisor ended without an answer",
         f"its LOGS may say why; {retrying(order.name)} makes a new attempt",
     )
-    return Outcome(
+    outcome = Outcome(
         how="lost",
         exit_code=None,
         signal=None,
@@ -288,3 +288,4 @@ def _lost(order: WorkOrder) -> Outcome:
         is_whole=False,
         was_captured=True,
     )
+    return with_end(outcome, order.known)

@@ -20,6 +20,7 @@ from tools.codex.factory.domain.order import (
     WorkOrder,
     order_from,
     unbegun,
+    with_end,
 )
 from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError, NoRoom
@@ -220,7 +221,7 @@ class _Run:
 
     def _outcome(self, captured: Captured) -> Outcome:
         last = self._deciding()
-        return Outcome(
+        outcome = Outcome(
             how=last.how,
             exit_code=last.exit_code,
             signal=last.signal,
@@ -233,6 +234,7 @@ class _Run:
             is_whole=captured.is_whole,
             was_captured=self._was_captured,
         )
+        return with_end(outcome, self._order.known)
 
     def _deciding(self) -> StepEnded:
         """Return the end that says how the whole order ended."""

@@ -1,7 +1,7 @@
 """The bundle of what an attempt came to: its capture proven on the base, its texts, its logs."""
 
-from contextlib import suppress
 from datetime import timedelta
+from typing import Literal
 
 from tools.codex.factory.domain.artifact import Ending
 from tools.codex.factory.domain.finding import Code, Finding, blocking
@@ -17,7 +17,7 @@ from tools.codex.factory.stages.redact import Sieve, redacted_bundle
 from tools.codex.factory.storage.attempt import STRAY, Attempt
 from tools.codex.factory.storage.intake import TakenIn
 from tools.codex.factory.storage.outbox import take_in_outbox
-from tools.codex.factory.storage.regular import read_regular
+from tools.codex.factory.storage.regular import TooLarge, read_regular
 
 
 def attempt_files(
@@ -35,6 +35,8 @@ def attempt_files(
         tree = spliced(around(about.base.tree, set(entries), about.objects.tree), entries).root
     outbox = take_in_outbox(attempt.outbox, about.run.run, worker)
     ended = about.clock()
+    # Only one outside is waited for: of any other, it says that nobody saw its end.
+    waited: Literal["collected", "lost"] = "collected" if entry.external else "lost"
     made = Made(
         patch=patch or b"",
         changes=proven.changes if tree is not None else (),
@@ -42,7 +44,7 @@ def attempt_files(
         findings=(*findings, *outbox.findings),
         times=(ended - timedelta(milliseconds=outcome.milliseconds), ended),
         ended=Ending(
-            how="collected" if outcome.how == "waiting" else outcome.how,
+            how=outcome.how if outcome.how != "waiting" else waited,
             exit_code=outcome.exit_code,
             signal=outcome.signal,
         ),
@@ -108,12 +110,19 @@ def _logs(about: Launch, attempt: Attempt, outcome: Outcome) -> dict[str, tuple[
             content = b"[factory: the log is gone]\n"
         if content:
             found[f"LOGS/{log.name}"] = (log.role, log.truncated, content)
-    beside = [(path.name, "supervisor") for path in attempt.folder.glob("supervisor-*.log")]
-    if outcome.stray:
-        beside.append((STRAY, "commits that are in no captured tree"))
-    for name, role in sorted(beside):
-        with suppress(FileNotFoundError, StorageError):
-            content = read_regular(attempt.folder / name, limit=about.plan.policy.bundle_bytes)
-            if content:
-                found[f"LOGS/{name}"] = (role, False, content)
+    for name in attempt.complained():
+        if content := _beside(attempt, name, most):
+            found[f"LOGS/{name}"] = ("supervisor", False, content)
+    if outcome.stray and (content := _beside(attempt, STRAY, about.plan.policy.bundle_bytes)):
+        found[f"LOGS/{STRAY}"] = ("commits that are in no captured tree", False, content)
     return found
+
+
+def _beside(attempt: Attempt, name: str, limit: int) -> bytes:
+    """Return a log that lies in the folder of an attempt itself; b"" where there is none."""
+    try:
+        return read_regular(attempt.folder / name, limit=limit)
+    except TooLarge:
+        return b"[factory: the log is too large]\n"
+    except (FileNotFoundError, StorageError):
+        return b""

@@ -59,7 +59,7 @@ def _hear(about: Launch, waiting: dict[WorkerId, Path]) -> None:
         if said.outcome is None:
             about.record(_progress(about, said))
             continue
-        if not said.outcome.is_own:
+        if not said.outcome.is_own and said.order.known is None:
             about.disturbed[WorkerId(entry.id)] += 1
         done = _settle(about, entry, folder, said.outcome, waiting)
         about.site.place.release(said.order, clear=done)
@@ -89,7 +89,7 @@ def _resume(
         _begin(about, entry, number)
     elif outcome is not None and (_is_empty(attempt, outcome) or _is_open(entry, outcome)):
         if is_collected:
-            _capture(about, entry, attempt, is_lost=False)
+            _capture(about, entry, attempt)
         elif _settle(about, entry, attempt.folder, outcome, waiting):
             attempt.clear(remove_checkout)
     else:
@@ -97,9 +97,9 @@ def _resume(
         # so that nobody else can have written what is taken.
         if not entry.external:
             end_workers(attempt)
-        if outcome is not None:
-            about.known[WorkerId(entry.id)] = outcome
-        _capture(about, entry, attempt, is_lost=outcome is None)
+        # What nobody waited for did not end by waiting: how it ended is not known.
+        is_lost = outcome is None or (outcome.how == "waiting" and not entry.external)
+        _capture(about, entry, attempt, is_lost=is_lost, known=None if is_lost else outcome)
 
 
 def _left_waiting(about: Launch, worker: WorkerId) -> dict[WorkerId, Path]:
@@ -121,9 +121,16 @@ def _is_open(entry: WorkerEntry, outcome: Outcome) -> bool:
     return entry.external is True and outcome.how != "not_started"
 
 
-def _capture(about: Launch, entry: WorkerEntry, attempt: Attempt, *, is_lost: bool) -> None:
+def _capture(
+    about: Launch,
+    entry: WorkerEntry,
+    attempt: Attempt,
+    *,
+    is_lost: bool = False,
+    known: Outcome | None = None,
+) -> None:
     order = worker_order(about, entry, attempt, is_lost=is_lost)
-    about.site.place.submit(replace(order, makes=False, steps=(), captures=True))
+    about.site.place.submit(replace(order, makes=False, steps=(), captures=True, known=known))
 
 
 def _begin(about: Launch, entry: WorkerEntry, number: int) -> None:
@@ -151,7 +158,6 @@ def _settle(
         at = str(attempt.checkout)
         about.record(_event(about, worker, EventType.WORKER_WAITING, at=at, why=why))
         return False
-    outcome = _as_known(outcome, about.known.pop(worker, None))
     taken = attempt_files(about, entry, attempt, outcome, number)
     files = taken.files
     ended = _event(about, worker, EventType.WORKER_ENDED, how=outcome.how, attempt=str(number))
@@ -175,21 +181,6 @@ def _still_waits(entry: WorkerEntry, outcome: Outcome) -> bool:
     if not entry.external or outcome.how == "not_started" or is_gone:
         return False
     return outcome.waits or not outcome.is_own or not outcome.is_whole
-
-
-def _as_known(outcome: Outcome, known: Outcome | None) -> Outcome:
-    """Return a new capture with the end that was known of it: only what was captured is new."""
-    if known is None:
-        return outcome
-    before = [one for one in known.findings if not one.code.startswith("capture.")]
-    return replace(
-        known,
-        findings=(*before, *outcome.findings),
-        patch=outcome.patch,
-        stray=outcome.stray,
-        is_whole=outcome.is_whole,
-        was_captured=True,
-    )
 
 
 def _keep(about: Launch, worker: WorkerId, number: int, files: Mapping[str, bytes]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import WorkerId
-from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, PROMPT, Outcome, Step, WorkOrder
+from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, PROMPT, Step, WorkOrder
 from tools.codex.factory.domain.plan import Plan, WorkerEntry, seconds
 from tools.codex.factory.domain.rehearsal import PROGRAM
 from tools.codex.factory.domain.secret import Secrets
@@ -52,8 +52,6 @@ class Launch:
     clock: Callable[[], datetime]
     stamp: Callable[[datetime], str]
     record: Callable[[Event], None]
-    known: dict[WorkerId, Outcome] = field(default_factory=dict)
-    """What an earlier supervisor wrote of an end, while its work is captured once more."""
     disturbed: Counter[WorkerId] = field(default_factory=Counter)
     """How often a worker's supervisor was killed, or told to stop by a stranger, since launch."""
 

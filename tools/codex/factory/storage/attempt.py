@@ -20,6 +20,8 @@ from tools.codex.factory.storage.regular import read_regular
 from tools.codex.factory.storage.run_directory import storing
 
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
+_COMPLAINTS = re.compile(r"supervisor-[1-9][0-9]{0,3}\.log")
+_MOST_COMPLAINTS = 20
 OUTCOME = "outcome.json"
 DIFF = "DIFF.patch"
 STRAY = "stray.bundle"
@@ -95,6 +97,12 @@ class Attempt:
                     return os.open(self.folder / f"supervisor-{number}.log", flags, 0o600)
                 except FileExistsError:
                     number += 1
+
+    def complained(self) -> list[str]:
+        """Return the names of the last files that `complaints` opened, whoever wrote them."""
+        names = [path.name for path in self.folder.glob("supervisor-*.log")]
+        names = [name for name in names if _COMPLAINTS.fullmatch(name)]
+        return sorted(names, key=lambda name: int(name[11:-4]))[-_MOST_COMPLAINTS:]
 
     def held(self) -> int | None:
         """Return an open file that holds this attempt, or None where another process does.
