@@ -107,9 +107,73 @@ def test_what_is_part_of_a_word_too_short_or_made_up_is_no_token(name: str) -> N
     assert names(prefix + "x" * (len(token) - len(prefix))) == []
 
 
+_BEFORE = [
+    "\x1b[32m",
+    "\x1b[1;38;5;9m",
+    "\x1b(B",
+    r"\u001b[32m",
+    r"\033[0m",
+    r"\n",
+    r"\t",
+    r"\r",
+    r"\b",
+    r"\f",
+    r"\0",
+    r"\u000a",
+    r"\x0A",
+    "%3D",
+    "%0a",
+]
+
+
+@pytest.mark.parametrize("before", _BEFORE)
+def test_an_escape_before_a_token_ends_the_word(before: str) -> None:
+    token = TOKENS["a GitHub token"]
+
+    content, count = Secrets().redacted(f"word{before}{token}\n".encode())
+
+    assert (content.decode(), count) == (f"word{before}[factory: a GitHub token redacted]\n", 1)
+
+
+@pytest.mark.parametrize("before", ["n", "[32m", "3D", "u000a", "x0A", "%zD"])
+def test_letters_that_only_resemble_an_escape_are_of_a_word(before: str) -> None:
+    assert names(before + TOKENS["a GitHub token"]) == []
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_no_token_of_any_form_is_made_up_for_what_follows_it(name: str) -> None:
+    shape = next(one for one in SHAPES if one.name == name)
+
+    # What has one length ends where a longer word goes on.
+    if shape.least is not None:
+        assert shape.least <= len(TOKENS[name])
+        assert names(TOKENS[name] + "XXXXX") == [name]
+        assert names(TOKENS[name] + "EXAMPLE") == [name]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "p%40ss%2Fw+rd%21",
+        "p%40ss%2Fw%20rd%21",
+        "p%40ss/w%20rd%21",
+        "p%40ss%2Fw%20rd!",
+        "p@ss\\/w rd!",
+    ],
+)
+def test_a_value_is_found_as_an_address_has_it_and_with_its_slashes_escaped(form: str) -> None:
+    secrets = Secrets({"PASSWORD": "p@ss/w rd!"})
+
+    assert secrets.redacted(f"https://me:{form}@localhost/".encode()) == (
+        b"https://me:[factory: PASSWORD redacted]@localhost/",
+        1,
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "secret_access_key = " + _HEX[:40],
         "AKIA" + "IOSFODNN7" + "EXAMPLE",
         "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY",
         "git commit " + _HEX[:40],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote, quote_plus
 
 from tools.codex.factory.domain.secret_shape import shaped
 
@@ -11,6 +12,7 @@ LEAST_CHARACTERS = 6
 _LEAST_LINE = 16
 _LEAST_PART = 3
 _MARKED_ROUNDS = 3
+_SAFE_IN_SCRIPTS = "!'()*"
 _TELLING = ("TOKEN", "KEY", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
 _NOT_SECRET = ("PUBLIC_KEY", "GOOGLE_APPLICATION_CREDENTIALS")
 """Names that end as secrets do, and hold what everybody may know, or the path of a file."""
@@ -132,7 +134,7 @@ def _mark(name: str) -> bytes:
 
 
 def _forms(value: str) -> Iterator[bytes]:
-    """Yield what a value looks like: whole, line by line, and as JSON writes it."""
+    """Yield what a value looks like: whole, line by line, as JSON writes it, and in an address."""
     lines = [line.strip() for line in value.splitlines()]
     # What every key begins and ends with is no secret.
     long = [line for line in lines if len(line) >= _LEAST_LINE and not line.startswith("-----")]
@@ -140,8 +142,19 @@ def _forms(value: str) -> Iterator[bytes]:
     escaped = [
         json.dumps(text, ensure_ascii=form)[1:-1] for text in plain for form in (True, False)
     ]
-    for text in dict.fromkeys([*plain, *escaped]):
-        yield text.encode("utf-8", "surrogateescape")
+    slashed = [text.replace("/", "\\/") for text in escaped]
+    several = dict.fromkeys(
+        text.encode("utf-8", "surrogateescape") for text in (*plain, *escaped, *slashed)
+    )
+    yield from dict.fromkeys([*several, *(form for text in plain for form in _in_address(text))])
+
+
+def _in_address(text: str) -> Iterator[bytes]:
+    """Yield a value with percent signs, as the usual programs write it."""
+    content = text.encode("utf-8", "surrogateescape")
+    for safe in ("", "/", _SAFE_IN_SCRIPTS):
+        yield quote(content, safe=safe).encode()
+    yield quote_plus(content).encode()
 
 
 def _sizes(value: bytes, side: bytes, *, at_end: bool) -> Iterator[int]:

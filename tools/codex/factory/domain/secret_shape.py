@@ -9,6 +9,12 @@ _LEAST_KEY_CHARACTERS = 60
 _MOST_KEY_BYTES = 1 << 16
 _MADE_UP = (b"EXAMPLE", b"XXXXX")
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+_ESCAPE_BYTES = 24
+_ESCAPED = re.compile(
+    rb"(?:\\(?:[abefnrtv]|[0-7]{1,3}|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})|%[0-9A-Fa-f]{2}"
+    rb"|(?:\x1b|\\e|\\033|\\x1[Bb]|\\u001[Bb])(?:\[[0-9;:?]{0,12}[A-Za-z]|[()][A-Z0-9]))\Z"
+)
+"""The end of what ends in a letter and is no word: `\\n` in source text, `%3D`, a colour."""
 _KEY_EDGE = re.compile(rb"-----(BEGIN|END) (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_BODY = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
 _NO_KEY_CHARACTER = re.compile(rb"[^A-Za-z0-9+/=]+")
@@ -29,10 +35,18 @@ class Shape:
     pattern: re.Pattern[bytes]
     distinct: int = _LEAST_DISTINCT
     """How many different characters a token has at least: fewer were typed by hand."""
+    least: int | None = None
+    """How long the shortest is, where one may be longer: what follows makes none made up."""
 
 
-def _shape(name: str, signs: str, pattern: bytes, distinct: int = _LEAST_DISTINCT) -> Shape:
-    return Shape(name, tuple(signs.encode().split()), re.compile(pattern), distinct)
+def _shape(
+    name: str,
+    signs: str,
+    pattern: bytes,
+    distinct: int = _LEAST_DISTINCT,
+    least: int | None = None,
+) -> Shape:
+    return Shape(name, tuple(signs.encode().split()), re.compile(pattern), distinct, least)
 
 
 _END = rb"(?![A-Za-z0-9_-])"
@@ -42,13 +56,16 @@ _AWS_SECRET_NAMES = (
 )
 
 SHAPES: tuple[Shape, ...] = (
-    _shape("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rb"gh[pousr]_[A-Za-z0-9]{36,}"),
-    _shape("a GitHub fine-grained token", "github_pat_", rb"github_pat_[A-Za-z0-9_]{50,}"),
+    _shape("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rb"gh[pousr]_[A-Za-z0-9]{36,}", least=40),
+    _shape(
+        "a GitHub fine-grained token", "github_pat_", rb"github_pat_[A-Za-z0-9_]{50,}", least=61
+    ),
     _shape(
         "a GitLab token",
         "glpat- gldt- glrt- glrtr- glptt- glcbt- glsoat- glft- glimt- glagent- gloas- glffct-",
         rb"gl(?:pat|dt|rtr?|ptt|cbt|soat|ft|imt|agent|oas|ffct)-[A-Za-z0-9_-]{20,}"
         rb"(?:\.[a-z0-9]{2}\.?[a-z0-9]{7,9})?",
+        least=25,
     ),
     _shape("a GitLab runner token", "GR1348941", rb"GR1348941[A-Za-z0-9_-]{20}" + _END),
     _shape("an AWS access key id", "AKIA ASIA", rb"A(?:KIA|SIA)[A-Z2-7]{16}" + _END),
@@ -58,7 +75,7 @@ SHAPES: tuple[Shape, ...] = (
         rb"(?:[Ss]ecret[_-]?[Aa]ccess[_-]?[Kk]ey|SECRET_ACCESS_KEY"
         rb"|(?:[Aa]ws[_-]?[Ss]ecret|AWS_SECRET)(?:[_-]?[Kk]ey|_KEY)?)"
         rb"[\"'`]?\s{0,4}(?:=>|:=|=|:|,|\s)\s{0,4}[\"'`]?"
-        rb"([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+        rb"(?![0-9A-Fa-f]{40}(?![A-Za-z0-9/+=]))([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
         12,
     ),
     _shape("a Google API key", "AIza", rb"AIza[A-Za-z0-9_-]{35}" + _END, 10),
@@ -74,32 +91,37 @@ SHAPES: tuple[Shape, ...] = (
         "hooks.slack.com/",
         rb"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,}",
         10,
+        least=65,
     ),
     _shape(
         "an OpenAI key",
         "T3BlbkFJ sk-proj- sk-svcacct- sk-admin-",
         rb"sk-(?:(?:proj|svcacct|admin)-[A-Za-z0-9_-]{48,}|[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20})",
         12,
+        least=51,
     ),
-    _shape("an Anthropic key", "sk-ant-", rb"sk-ant-[a-z]{3,8}[0-9]{2}-[A-Za-z0-9_-]{80,}", 12),
+    _shape("an Anthropic key", "sk-ant-", rb"sk-ant-[a-z]{3,8}[0-9]{2}-[A-Za-z0-9_-]{80,}", 12, 93),
     _shape("an npm token", "npm_", rb"npm_[A-Za-z0-9]{36}" + _END, 10),
     _shape(
         "a PyPI token",
         "pypi-AgEIcHlwaS5vcmc pypi-AgENdGVzdC5weXBpLm9yZw",
         rb"pypi-AgE(?:IcHlwaS5vcmc|NdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]{50,}",
+        least=70,
     ),
-    _shape("a Stripe live key", "sk_live_ rk_live_", rb"[sr]k_live_[A-Za-z0-9]{16,}"),
-    _shape("a Stripe webhook secret", "whsec_", rb"whsec_[A-Za-z0-9+/]{32,}={0,2}", 10),
+    _shape("a Stripe live key", "sk_live_ rk_live_", rb"[sr]k_live_[A-Za-z0-9]{16,}", least=24),
+    _shape("a Stripe webhook secret", "whsec_", rb"whsec_[A-Za-z0-9+/]{32,}={0,2}", 10, 38),
     _shape("a Hugging Face token", "hf_", rb"hf_[A-Za-z0-9]{34}" + _END, 10),
     _shape("a SendGrid key", "SG.", rb"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}" + _END, 10),
-    _shape("a Docker Hub token", "dckr_pat_ dckr_oat_", rb"dckr_[po]at_[A-Za-z0-9_-]{27,}"),
+    _shape(
+        "a Docker Hub token", "dckr_pat_ dckr_oat_", rb"dckr_[po]at_[A-Za-z0-9_-]{27,}", least=36
+    ),
     _shape("a DigitalOcean token", "dop_v1_ doo_v1_ dor_v1_", rb"do[por]_v1_[a-f0-9]{64}" + _END),
     _shape(
         "a Shopify token",
         "shpat_ shpca_ shppa_ shpss_",
         rb"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}" + _END,
     ),
-    _shape("a HashiCorp Vault token", "hvs. hvb. hvr.", rb"hv[sbr]\.[A-Za-z0-9_-]{24,}" + _END, 10),
+    _shape("a HashiCorp Vault token", "hvs. hvb. hvr.", rb"hv[sbr]\.[A-Za-z0-9_-]{24,}", 10, 28),
     _shape("a RubyGems token", "rubygems_", rb"rubygems_[a-f0-9]{48}" + _END),
     _shape("a Grafana token", "glsa_", rb"glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}" + _END, 10),
     _shape("a Databricks token", "dapi", rb"dapi[a-f0-9]{32}(?:-[0-9])?" + _END),
@@ -122,17 +144,26 @@ def shaped(content: bytes) -> Iterator[tuple[str, Span]]:
             continue
         for match in shape.pattern.finditer(content):
             span = match.span(shape.pattern.groups)
-            inside = span[0] > 0 and content[span[0] - 1] in _WORD
-            if not inside and not _is_made_up(content[slice(*span)], shape.distinct):
+            token = content[slice(*span)]
+            if not _is_inside(content, span[0]) and not _is_made_up(
+                token, shape.distinct, shape.least
+            ):
                 yield shape.name, span
     if b"PRIVATE KEY" in content:
         for span in _key_blocks(content):
             yield PRIVATE_KEY, span
 
 
-def _is_made_up(token: bytes, distinct: int) -> bool:
+def _is_inside(content: bytes, at: int) -> bool:
+    """Return whether what begins at `at` goes on with a word; an escape before it is none."""
+    if at == 0 or content[at - 1] not in _WORD:
+        return False
+    return _ESCAPED.search(content[max(0, at - _ESCAPE_BYTES) : at]) is None
+
+
+def _is_made_up(token: bytes, distinct: int, least: int | None) -> bool:
     """Return whether a token is one of those that documentation shows, or one key held down."""
-    upper = token.upper()
+    upper = token[:least].upper()
     return len(set(token)) < distinct or any(word in upper for word in _MADE_UP)
 
 
@@ -151,5 +182,5 @@ def _key_blocks(content: bytes) -> Iterator[Span]:
             assert run is not None
             body, end = run[0], run.end()
         key = _NO_KEY_CHARACTER.sub(b"", body)
-        if len(key) >= _LEAST_KEY_CHARACTERS and not _is_made_up(key, 10):
+        if len(key) >= _LEAST_KEY_CHARACTERS and not _is_made_up(key, 10, _LEAST_KEY_CHARACTERS):
             yield here.start(), end
