@@ -158,7 +158,8 @@ class Ground:
         (root / self.run).mkdir(parents=True)
         directory = RunDirectory(root, self.run)
         seal(directory, self.worker, taken.files, taken.findings)
-        return self._of(sealed(directory, self.worker, patch_bytes=policy.patch_bytes))
+        most = {"patch_bytes": policy.patch_bytes, "bundle_bytes": policy.bundle_bytes}
+        return self._of(sealed(directory, self.worker, **most))
 
     def judged_at_once(self, files: Mapping[str, bytes]) -> Judgement:
         """Return what comes of the files of a bundle, as if they had been sealed."""

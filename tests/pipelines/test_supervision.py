@@ -497,6 +497,36 @@ def test_an_outcome_that_a_worker_wrote_for_itself_hides_nothing_it_did(
     assert code_found in stage.codes()
 
 
+def test_an_outcome_that_no_supervisor_writes_is_the_end_of_a_worker_that_is_lost(
+    stage: Stage,
+) -> None:
+    log = {"name": "../../../etc/hostname", "role": "x", "truncated": False}
+    forged = {"how": "exited", "exit_code": 0, "signal": None, "milliseconds": 1, "steps": [],
+              "findings": [], "logs": [log], "patch": None, "stray": False, "is_whole": True,
+              "was_captured": True}  # fmt: skip
+    (stage.marks / "outcome.json").write_text(json.dumps(forged))
+    works = f"{HALF}; echo x >> {stage.marks}/count; cp {stage.marks}/outcome.json .."
+    works += f"; touch {stage.marks}/begun-$PPID; test -e {stage.marks}/end || sleep 30"
+    stage.work.add("A", command=["sh", "-c", works], allow=["src/**"])
+    factory = stage.start()
+    stage.begun()
+    (supervisor,) = _named(stage, "_supervisor")
+    # Frozen, the factory sees nothing of its supervisor's end.
+    factory.send_signal(signal.SIGSTOP)
+    os.kill(supervisor, signal.SIGKILL)
+    factory.kill()
+    factory.wait()
+    left_of(stage.marker)
+
+    stage.let_end()
+    code = stage.ended()
+
+    first = stage.status("A", "attempts", "1")["ended"]
+    assert (code, stage.status("A")["attempts"]) == (0, 2)
+    assert first == {"exit_code": None, "how": "lost", "signal": None}
+    assert "+half" in (stage.run / "A" / "attempts" / "1" / "DIFF.patch").read_text()
+
+
 def test_only_so_many_workers_run_at_once(work: Work) -> None:
     (work.folder / "marks").mkdir()
     for worker in "ABCDE":

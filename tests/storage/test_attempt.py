@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +98,42 @@ def test_what_was_kept_can_be_kept_again(attempt: Attempt) -> None:
 )  # fmt: skip
 def test_an_outcome_that_is_none_is_named(attempt: Attempt, content: bytes) -> None:
     (attempt.folder / "outcome.json").write_bytes(content)
+
+    with pytest.raises(StorageError, match=r"outcome\.json"):
+        attempt.outcome()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"how": "well"},
+        {"how": []},
+        {"exit_code": "0"},
+        {"exit_code": -1},
+        {"exit_code": 1 << 70},
+        {"signal": True},
+        {"milliseconds": 1 << 70},
+        {"milliseconds": None},
+        {"patch": 1},
+        {"logs": [{"name": "../../../etc/hostname", "role": "x", "truncated": False}]},
+        {"logs": [{"name": "..", "role": "x", "truncated": False}]},
+        {"logs": [{"name": "INDEX.json", "role": "x", "truncated": False}]},
+        {"logs": [{"name": "worker.stdout.log\n", "role": "x", "truncated": False}]},
+        {"logs": [{"name": 1, "role": "x", "truncated": False}]},
+        {"logs": [{"name": "worker.stdout.log", "role": 1, "truncated": False}]},
+        {"logs": [{"name": "worker.stdout.log", "role": "worker stdout", "truncated": 1}]},
+        {"steps": [{**asdict(OUTCOME.steps[0]), "how": "well"}]},
+        {"steps": [{**asdict(OUTCOME.steps[0]), "reason": 1}]},
+        {"findings": [{**asdict(OUTCOME.findings[0]), "message": "\ud800"}]},
+        {"findings": [{**asdict(OUTCOME.findings[0]), "hint": None}]},
+    ],
+    ids=str,
+)
+def test_an_outcome_that_no_supervisor_writes_is_refused(
+    attempt: Attempt, odd: dict[str, object]
+) -> None:
+    said = {**asdict(OUTCOME), **odd}
+    (attempt.folder / "outcome.json").write_text(json.dumps(said), "ascii")
 
     with pytest.raises(StorageError, match=r"outcome\.json"):
         attempt.outcome()

@@ -15,6 +15,7 @@ from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import WorkerId, digest_of, run_id
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.storage.intake import (
+    LOG_BYTES,
     MAX_DEPTH,
     MAX_FILES,
     TakenIn,
@@ -37,7 +38,7 @@ def taken(folder: Path) -> TakenIn:
 
 
 def read(run: RunDirectory) -> RawBundle:
-    return sealed(run, A, patch_bytes=PATCH_BYTES)
+    return sealed(run, A, patch_bytes=PATCH_BYTES, bundle_bytes=1 << 30)
 
 
 def broken(run: RunDirectory) -> list[str]:
@@ -69,6 +70,28 @@ def test_what_was_sealed_is_read_back(run: RunDirectory) -> None:
         worker=A, artifacts=FILES, logs={"LOGS/worker.log": log}, findings=()
     )
     assert is_sealed(run, A)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["LOGS/stray.bundle", "LOGS/withheld.patch", "attempts/1/DIFF.patch"]
+)
+def test_what_may_be_larger_than_a_log_is_read_back_as_it_was_sealed(
+    run: RunDirectory, name: str
+) -> None:
+    files = dict(FILES)
+    if name.startswith("attempts/"):
+        run.write(f"{A}/{name}", bytes(LOG_BYTES + 1))
+    else:
+        files[name] = bytes(LOG_BYTES + 1)
+
+    seal(run, A, files)
+    most = LOG_BYTES + 1
+    bundle = sealed(run, A, patch_bytes=most, bundle_bytes=most)
+    less = sealed(run, A, patch_bytes=PATCH_BYTES, bundle_bytes=PATCH_BYTES)
+
+    assert bundle.findings == ()
+    assert [one.code for one in less.findings] == [Code.SEAL_BROKEN]
 
 
 def test_what_one_that_died_left_of_a_bundle_is_not_sealed_with_the_next(

@@ -1,11 +1,13 @@
 """What an executor is asked to do in a checkout, and what came of it."""
 
+import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import Digest, ObjectId
 from tools.codex.factory.domain.reader import PatchLimits
+from tools.codex.factory.domain.wording import brief
 
 How = Literal[
     "exited", "signalled", "timed_out", "idle", "stopped", "not_started", "lost", "waiting"
@@ -13,6 +15,8 @@ How = Literal[
 CHECKOUT = "checkout"
 OUTBOX = "outbox"
 PROMPT = "prompt.md"
+_LOG_NAME = re.compile(r"((?:setup|check)-[0-9]{1,9}|worker)\.(stdout|stderr)\.log")
+_MOST_NUMBER = 1 << 53
 CLEAR = b"clear"
 """What a supervisor is told once its outcome was taken in, and its folder may go."""
 
@@ -174,15 +178,51 @@ def order_from(said: dict[str, Any]) -> WorkOrder:
 
 
 def outcome_from(said: dict[str, Any]) -> Outcome:
-    """Return the outcome that `dataclasses.asdict` made `said` of, after a way through JSON."""
+    """Return the outcome that `dataclasses.asdict` made `said` of, after a way through JSON.
+
+    Raises ValueError, TypeError or KeyError for what no supervisor writes: a worker may have.
+    """
     more = {
-        "steps": tuple(StepEnded(**step) for step in said["steps"]),
+        "steps": tuple(_step_ended(step) for step in said["steps"]),
         "findings": tuple(_finding(one) for one in said["findings"]),
-        "logs": tuple(Log(**log) for log in said["logs"]),
+        "logs": tuple(_log(log) for log in said["logs"]),
     }
-    return Outcome(**{**said, **more})
+    outcome = Outcome(**{**said, **more})
+    _refuse_odd_end(outcome)
+    if not isinstance(outcome.patch, str | None):
+        raise ValueError("its patch has no digest")
+    return outcome
+
+
+def _step_ended(said: dict[str, Any]) -> StepEnded:
+    step = StepEnded(**said)
+    _refuse_odd_end(step)
+    for text in (step.name, step.kind, step.reason):
+        text.encode("utf-8", "surrogateescape")
+    return step
+
+
+def _refuse_odd_end(ended: Outcome | StepEnded) -> None:
+    numbers = (ended.exit_code, ended.signal, ended.milliseconds)
+    if ended.how not in get_args(How) or ended.milliseconds is None:
+        raise ValueError(f"nothing ends like {brief(str(ended.how))}")
+    if not all(n is None or (type(n) is int and 0 <= n <= _MOST_NUMBER) for n in numbers):
+        raise ValueError("an exit code, a signal or a time that is none")
+
+
+def _log(said: dict[str, Any]) -> Log:
+    log = Log(**said)
+    named = _LOG_NAME.fullmatch(log.name)
+    if not named:
+        raise ValueError(f"{brief(log.name)} is no name of a log")
+    if log.role != f"{named[1]} {named[2]}" or type(log.truncated) is not bool:
+        raise ValueError(f"{brief(log.name)} is not described as a log is")
+    return log
 
 
 def _finding(said: dict[str, str]) -> Finding:
     named = {"code": Code(said["code"]), "severity": Severity(said["severity"])}
-    return Finding(**{**said, **named})  # type: ignore[arg-type]
+    finding = Finding(**{**said, **named})  # type: ignore[arg-type]
+    for text in (finding.subject, finding.message, finding.hint):
+        text.encode("utf-8", "surrogateescape")
+    return finding

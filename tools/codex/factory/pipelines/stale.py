@@ -126,7 +126,7 @@ def _state(directory: RunDirectory, worker: WorkerId, attempt: Attempt, *, keep:
 
 def _sealed_state(directory: RunDirectory, worker: WorkerId) -> State:
     """Return what the sealed bundle says: the outcome lies where a worker could have written."""
-    raw = sealed(directory, worker, patch_bytes=_ANY_SIZE)
+    raw = sealed(directory, worker, patch_bytes=_ANY_SIZE, bundle_bytes=_ANY_SIZE)
     if any(one.code is Code.SEAL_BROKEN for one in raw.findings):
         return "broken"
     try:

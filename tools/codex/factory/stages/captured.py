@@ -15,9 +15,11 @@ from tools.codex.factory.stages.bundle import Made, bundle_files, proven_on
 from tools.codex.factory.stages.order import Launch
 from tools.codex.factory.stages.redact import Sieve, redacted_bundle
 from tools.codex.factory.storage.attempt import STRAY, Attempt
-from tools.codex.factory.storage.intake import TakenIn
+from tools.codex.factory.storage.intake import LOG_BYTES, TakenIn
 from tools.codex.factory.storage.outbox import take_in_outbox
 from tools.codex.factory.storage.regular import TooLarge, read_regular
+
+_TOO_LARGE = b"[factory: the log is too large]\n"
 
 
 def attempt_files(
@@ -102,10 +104,13 @@ def _step_findings(entry: WorkerEntry, outcome: Outcome) -> list[Finding]:
 
 def _logs(about: Launch, attempt: Attempt, outcome: Outcome) -> dict[str, tuple[str, bool, bytes]]:
     found = {}
-    most = 2 * about.site.work.log_bytes
+    # What is sealed must be read back: no log may be larger than one is then.
+    most = min(2 * about.site.work.log_bytes, LOG_BYTES)
     for log in outcome.logs:
         try:
             content = attempt.log(log.name, limit=most)
+        except TooLarge:
+            content = _TOO_LARGE
         except (FileNotFoundError, StorageError):
             content = b"[factory: the log is gone]\n"
         if content:
@@ -123,6 +128,6 @@ def _beside(attempt: Attempt, name: str, limit: int) -> bytes:
     try:
         return read_regular(attempt.folder / name, limit=limit)
     except TooLarge:
-        return b"[factory: the log is too large]\n"
+        return _TOO_LARGE
     except (FileNotFoundError, StorageError):
         return b""

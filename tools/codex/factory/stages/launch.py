@@ -12,6 +12,7 @@ from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import WorkerId, digest_of
 from tools.codex.factory.domain.order import PROMPT, Outcome
 from tools.codex.factory.domain.plan import WORKED, WorkerEntry
+from tools.codex.factory.errors import StorageError
 from tools.codex.factory.executors.local import Said, await_free, end_workers
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.stages.adopt import sealed_event
@@ -80,7 +81,7 @@ def _resume(
     for _ in await_free(attempt):
         # A supervisor outlives a factory that was killed: it is still taking its worker down.
         pass
-    outcome = attempt.outcome()
+    outcome = _told(attempt)
     if number <= _kept(about, entry):
         # It was kept in the run already, and only not removed.
         _begin(about, entry, 1 + _kept(about, entry))
@@ -102,11 +103,19 @@ def _resume(
         _capture(about, entry, attempt, is_lost=is_lost, known=None if is_lost else outcome)
 
 
+def _told(attempt: Attempt) -> Outcome | None:
+    """Return what an attempt came to; None where nobody wrote it, or no supervisor wrote that."""
+    try:
+        return attempt.outcome()
+    except StorageError:
+        return None
+
+
 def _left_waiting(about: Launch, worker: WorkerId) -> dict[WorkerId, Path]:
     """Return the checkout in which a person or tool works for a worker that is left alone."""
     attempts = attempts_in(about.site.folder / worker)
     attempt = attempts[max(attempts)] if attempts else None
-    outcome = attempt.outcome() if attempt is not None else None
+    outcome = _told(attempt) if attempt is not None else None
     is_so = attempt is not None and outcome is not None and outcome.waits
     return {worker: attempt.checkout} if attempt is not None and is_so else {}
 
@@ -220,7 +229,7 @@ def _markers(about: Launch, entry: WorkerEntry) -> list[str]:
 
 def _clear_all(about: Launch, worker: WorkerId) -> None:
     for attempt in attempts_in(about.site.folder / worker).values():
-        outcome = attempt.outcome()
+        outcome = _told(attempt)
         if outcome is not None and outcome.is_whole and not about.site.work.keep:
             attempt.clear(remove_checkout)
 

@@ -13,8 +13,8 @@ from tools.codex.factory.storage.run_directory import RunDirectory
 
 def judged(run: RunDirectory, plan: Plan, manifest: Manifest, objects: BaseObjects) -> Judgement:
     """Return the judgement of a run's sealed bundles, read anew."""
-    patch_bytes = plan.policy.patch_bytes
-    raws = [sealed(run, WorkerId(e.id), patch_bytes=patch_bytes) for e in plan.workers]
+    most = {"patch_bytes": plan.policy.patch_bytes, "bundle_bytes": plan.policy.bundle_bytes}
+    raws = [sealed(run, WorkerId(e.id), **most) for e in plan.workers]
     return judge(
         raws,
         plan,

@@ -97,7 +97,8 @@ def _worker(
 ) -> list[Disagreement]:
     if view is not None and worker not in view.seals and not run.has(seal_name(worker)):
         return []
-    raw = sealed(run, worker, patch_bytes=plan.policy.patch_bytes)
+    policy = plan.policy
+    raw = sealed(run, worker, patch_bytes=policy.patch_bytes, bundle_bytes=policy.bundle_bytes)
     found = [
         Disagreement(finding.subject.partition(": ")[2], finding.message)
         for finding in raw.findings

@@ -73,7 +73,7 @@ def to_set_aside(run: RunDirectory, worker: WorkerId, recorded: str | None) -> S
         raise RunUnavailable(
             f"the ledger recorded another seal of {worker} than {seal_name(worker)}", hint=_PUT_BACK
         )
-    raw = sealed(run, worker, patch_bytes=1 << 40)
+    raw = sealed(run, worker, patch_bytes=1 << 40, bundle_bytes=1 << 40)
     broken = next((one for one in raw.findings if one.code is Code.SEAL_BROKEN), None)
     if broken is not None:
         raise RunUnavailable(f"{broken.subject}: {broken.message}", hint=_PUT_BACK)

@@ -60,7 +60,9 @@ def take_in_folder(
     with _opened(folder) as top:
         for name in _names_below(top, worker, findings):
             try:
-                files[name] = _read_still(top, name, min(left, _limit(name, patch_bytes)))
+                files[name] = _read_still(
+                    top, name, min(left, _limit(name, patch_bytes, bundle_bytes))
+                )
                 left -= len(files[name])
             except TooLarge as error:
                 findings.append(_refused(Code.TOO_LARGE, worker, name, error))
@@ -112,7 +114,9 @@ def is_sealing(run: RunDirectory, worker: WorkerId) -> bool:
     return (marker.run_id, marker.worker_id) == (run.run, worker)
 
 
-def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundle:
+def sealed(
+    run: RunDirectory, worker: WorkerId, *, patch_bytes: int, bundle_bytes: int
+) -> RawBundle:
     """Return the sealed bytes of `worker`; a finding for each that is not what was sealed."""
     findings: list[Finding] = []
     try:
@@ -133,7 +137,8 @@ def sealed(run: RunDirectory, worker: WorkerId, *, patch_bytes: int) -> RawBundl
     try:
         with run.reader(str(worker)) as read:
             for name, digest in marker.artifacts.items():
-                content = _sealed_file(read, worker, name, digest, patch_bytes, findings)
+                limit = _limit(name, patch_bytes, bundle_bytes)
+                content = _sealed_file(read, worker, name, digest, limit, findings)
                 if content is not None and name in WORKER_ARTIFACTS:
                     artifacts[name] = content
                 elif content is not None and not name.startswith(f"{ATTEMPTS}/"):
@@ -242,12 +247,12 @@ def _sealed_file(
     worker: WorkerId,
     name: str,
     digest: str,
-    patch_bytes: int,
+    limit: int,
     findings: list[Finding],
 ) -> bytes | None:
     where = worker_artifact(worker, name)
     try:
-        content = read(name, _limit(name, patch_bytes))
+        content = read(name, limit)
     except FileNotFoundError:
         findings.append(_broken(worker, where, "it was sealed, and is gone"))
         return None
@@ -260,9 +265,12 @@ def _sealed_file(
     return content
 
 
-def _limit(name: str, patch_bytes: int) -> int:
-    if name == "DIFF.patch":
-        return patch_bytes
+def _limit(name: str, patch_bytes: int, bundle_bytes: int) -> int:
+    """Return how large a file of a bundle may be: as large as whoever wrote it was allowed."""
+    if name.endswith(".patch"):
+        return patch_bytes if name == "DIFF.patch" else max(patch_bytes, LOG_BYTES)
+    if name.endswith(".bundle"):
+        return max(bundle_bytes, LOG_BYTES)
     if name in WORKER_ARTIFACTS:
         return JSON_BYTES if name.endswith(".json") else TEXT_BYTES
     return LOG_BYTES
