@@ -213,6 +213,64 @@ def test_what_only_looks_like_a_secret_is_accepted_by_an_amendment_with_its_reas
     assert work.factory("ledger-replay", "--rebuild").exit_code == 0
 
 
+def test_what_was_accepted_is_the_content_that_was_looked_at_and_no_other(
+    work: Work, tmp_path: Path
+) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(SHAPED + "\n", "utf-8")
+    work.add("A_worker", command=["cp", str(tokens), "src/a.txt"], allow=["src/**"])
+    again = ("launch", "--run-id", "r1", "--only", "A_worker")
+    accept = ("amend", "--accept-secret", "A_worker:src/a.txt", "--reason", "made up")
+    assert work.oneshot("--run-id", "r1").exit_code == 3
+    assert work.factory(*accept).exit_code == 0
+
+    def judged() -> list[tuple[str, str]]:
+        assert work.factory(*again).exit_code == 0
+        found = blocking(work.factory("integrate", "--json"))
+        assert work.factory("ledger-replay", "--rebuild").exit_code == 0
+        return found
+
+    same = judged()
+    tokens.write_text(SHAPED[:-4] + "Rt5w\n", "utf-8")
+    other = judged()
+    assert work.factory(*accept).exit_code == 0
+    accepted = work.factory("integrate", "--json")
+    refused = work.factory(*accept, "--json")
+
+    assert (same, other) == ([], [("secret.in_patch", "A_worker: src/a.txt")])
+    assert accepted.exit_code == 0, blocking(accepted)
+    assert refused.answer["error"]["message"] == "A_worker accepts 'src/a.txt' already"
+
+
+def test_what_is_accepted_is_a_path_that_the_worker_leaves_a_file_at(work: Work) -> None:
+    work.patch("A_worker", write_file("src/a.txt", SHAPED + "\n"), allow=["src/**"])
+    work.oneshot("--run-id", "r1")
+
+    line = ("amend", "--accept-secret", "A_worker:src/b.txt", "--reason", "made up")
+    ended = work.factory(*line, "--json")
+
+    assert (ended.exit_code, ended.answer["error"]["hint"]) == (2, "did you mean 'src/a.txt'?")
+
+
+def test_what_was_accepted_goes_onto_another_commit_with_the_work(work: Work) -> None:
+    work.repo.git("config", "user.name", "Ann Operator")
+    work.repo.git("config", "user.email", "ann@localhost")
+    work.patch("A_worker", write_file("src/a.txt", SHAPED + "\n"), allow=["src/**"])
+    work.oneshot("--run-id", "r1")
+    line = ("amend", "--accept-secret", "A_worker:src/a.txt", "--reason", "made up")
+    assert work.factory(*line).exit_code == 0
+    assert work.factory("integrate", "--run-id", "r1").exit_code == 0
+    work.repo.write("docs/later.txt", "later\n")
+    work.repo.git("add", "-A")
+    work.repo.git("commit", "-qm", "later")
+
+    ended = work.factory("publish", "--run-id", "r1", "--onto", "HEAD", "--json")
+
+    assert ended.exit_code == 0, ended
+    assert work.repo.git("show", "factory/r1:src/a.txt").decode() == SHAPED + "\n"
+    assert work.factory("ledger-replay", "--rebuild").exit_code == 0
+
+
 def test_a_named_value_is_not_accepted_by_an_amendment_but_its_path_can_be_left_out(
     work: Work,
 ) -> None:

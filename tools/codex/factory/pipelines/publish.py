@@ -226,10 +226,15 @@ def _plan_of_patches(run: RecordedRun, patches: dict[str, bytes]) -> Plan:
         update={
             "revision": 1,
             "workers": tuple(entry(one) for one in run.plan.workers if one.id in patches),
-            "pins": {w: Pin(sha256=digest_of(content)) for w, content in patches.items()},
+            "pins": {w: _pin(run.plan, w, content) for w, content in patches.items()},
             "amendments": (),
         }
     )
+
+
+def _pin(plan: Plan, worker: str, content: bytes) -> Pin:
+    """Return the pin of a captured patch; what was accepted of it is accepted with it."""
+    return Pin(sha256=digest_of(content), accepted_secrets=plan.accepted_secrets(worker))
 
 
 def _digests(run: RecordedRun, status: IntegratorStatus) -> dict[str, str]:
