@@ -290,6 +290,31 @@ def test_a_named_value_is_not_accepted_by_an_amendment_but_its_path_can_be_left_
     assert passed.exit_code == 0, blocking(passed)
 
 
+@pytest.mark.parametrize("value", ["run_id", "worker_id", "exited", "no_change"])
+def test_a_value_that_is_a_word_of_the_factory_breaks_no_document_of_it(
+    work: Work, value: str
+) -> None:
+    named = {"ODD_PASSPHRASE": value, "FACTORY_SECRETS__NAMES": '["ODD_PASSPHRASE"]'}
+    work.add("A_worker", command=["sh", "-c", "echo new > src/a.txt"], allow=["src/**"])
+
+    ended = work.oneshot("--run-id", "r1", env=named)
+
+    assert ended.exit_code == 0, blocking(ended)
+
+
+def test_a_branch_is_not_named_by_a_value(work: Work) -> None:
+    named = {"ODD_PASSPHRASE": "horse-battery", "FACTORY_SECRETS__NAMES": '["ODD_PASSPHRASE"]'}
+    work.patch("A_worker", edit_line("src/app.txt", 1, "new"), allow=["src/**"])
+    work.oneshot("--run-id", "r1", env=named)
+
+    line = ("publish", "--run-id", "r1", "--branch", "fix/horse-battery", "--json")
+    ended = work.factory(*line, env=named)
+
+    assert ended.exit_code == 10, ended
+    assert not said(ended, "horse-battery")
+    assert holders(work.runs_root, "horse-battery") == []
+
+
 def said_everywhere(work: Work, folder: Path) -> str:
     """Return a plan whose setup, worker and check say both values wherever they can."""
     note = {"summary": f"used {VALUE}", "risks": [VALUE], "declared_paths": ["src/ok.txt"]}
