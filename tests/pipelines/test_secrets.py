@@ -315,6 +315,16 @@ def test_a_branch_is_not_named_by_a_value(work: Work) -> None:
     assert holders(work.runs_root, "horse-battery") == []
 
 
+def test_an_error_outside_of_a_run_says_no_value(work: Work) -> None:
+    named = {"ODD_PASSPHRASE": "horse-battery", "FACTORY_SECRETS__NAMES": '["ODD_PASSPHRASE"]'}
+
+    ended = work.factory("print-report", "--run-id", "horse-battery", "--json", env=named)
+
+    assert ended.exit_code != 0
+    assert "[factory: ODD_PASSPHRASE redacted]" in ended.answer["error"]["message"]
+    assert not said(ended, "horse-battery")
+
+
 def said_everywhere(work: Work, folder: Path) -> str:
     """Return a plan whose setup, worker and check say both values wherever they can."""
     note = {"summary": f"used {VALUE}", "risks": [VALUE], "declared_paths": ["src/ok.txt"]}
