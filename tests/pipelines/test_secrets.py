@@ -213,6 +213,64 @@ def test_what_only_looks_like_a_secret_is_accepted_by_an_amendment_with_its_reas
     assert work.factory("ledger-replay", "--rebuild").exit_code == 0
 
 
+def test_what_was_accepted_is_the_content_that_was_looked_at_and_no_other(
+    work: Work, tmp_path: Path
+) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(SHAPED + "\n", "utf-8")
+    work.add("A_worker", command=["cp", str(tokens), "src/a.txt"], allow=["src/**"])
+    again = ("launch", "--run-id", "r1", "--only", "A_worker")
+    accept = ("amend", "--accept-secret", "A_worker:src/a.txt", "--reason", "made up")
+    assert work.oneshot("--run-id", "r1").exit_code == 3
+    assert work.factory(*accept).exit_code == 0
+
+    def judged() -> list[tuple[str, str]]:
+        assert work.factory(*again).exit_code == 0
+        found = blocking(work.factory("integrate", "--json"))
+        assert work.factory("ledger-replay", "--rebuild").exit_code == 0
+        return found
+
+    same = judged()
+    tokens.write_text(SHAPED[:-4] + "Rt5w\n", "utf-8")
+    other = judged()
+    assert work.factory(*accept).exit_code == 0
+    accepted = work.factory("integrate", "--json")
+    refused = work.factory(*accept, "--json")
+
+    assert (same, other) == ([], [("secret.in_patch", "A_worker: src/a.txt")])
+    assert accepted.exit_code == 0, blocking(accepted)
+    assert refused.answer["error"]["message"] == "A_worker accepts 'src/a.txt' already"
+
+
+def test_what_is_accepted_is_a_path_that_the_worker_leaves_a_file_at(work: Work) -> None:
+    work.patch("A_worker", write_file("src/a.txt", SHAPED + "\n"), allow=["src/**"])
+    work.oneshot("--run-id", "r1")
+
+    line = ("amend", "--accept-secret", "A_worker:src/b.txt", "--reason", "made up")
+    ended = work.factory(*line, "--json")
+
+    assert (ended.exit_code, ended.answer["error"]["hint"]) == (2, "did you mean 'src/a.txt'?")
+
+
+def test_what_was_accepted_goes_onto_another_commit_with_the_work(work: Work) -> None:
+    work.repo.git("config", "user.name", "Ann Operator")
+    work.repo.git("config", "user.email", "ann@localhost")
+    work.patch("A_worker", write_file("src/a.txt", SHAPED + "\n"), allow=["src/**"])
+    work.oneshot("--run-id", "r1")
+    line = ("amend", "--accept-secret", "A_worker:src/a.txt", "--reason", "made up")
+    assert work.factory(*line).exit_code == 0
+    assert work.factory("integrate", "--run-id", "r1").exit_code == 0
+    work.repo.write("docs/later.txt", "later\n")
+    work.repo.git("add", "-A")
+    work.repo.git("commit", "-qm", "later")
+
+    ended = work.factory("publish", "--run-id", "r1", "--onto", "HEAD", "--json")
+
+    assert ended.exit_code == 0, ended
+    assert work.repo.git("show", "factory/r1:src/a.txt").decode() == SHAPED + "\n"
+    assert work.factory("ledger-replay", "--rebuild").exit_code == 0
+
+
 def test_a_named_value_is_not_accepted_by_an_amendment_but_its_path_can_be_left_out(
     work: Work,
 ) -> None:
@@ -230,6 +288,41 @@ def test_a_named_value_is_not_accepted_by_an_amendment_but_its_path_can_be_left_
 
     assert blocking(still) == [("secret.in_patch", "A_worker: src/a.txt")]
     assert passed.exit_code == 0, blocking(passed)
+
+
+@pytest.mark.parametrize("value", ["run_id", "worker_id", "exited", "no_change"])
+def test_a_value_that_is_a_word_of_the_factory_breaks_no_document_of_it(
+    work: Work, value: str
+) -> None:
+    named = {"ODD_PASSPHRASE": value, "FACTORY_SECRETS__NAMES": '["ODD_PASSPHRASE"]'}
+    work.add("A_worker", command=["sh", "-c", "echo new > src/a.txt"], allow=["src/**"])
+
+    ended = work.oneshot("--run-id", "r1", env=named)
+
+    assert ended.exit_code == 0, blocking(ended)
+
+
+def test_a_branch_is_not_named_by_a_value(work: Work) -> None:
+    named = {"ODD_PASSPHRASE": "horse-battery", "FACTORY_SECRETS__NAMES": '["ODD_PASSPHRASE"]'}
+    work.patch("A_worker", edit_line("src/app.txt", 1, "new"), allow=["src/**"])
+    work.oneshot("--run-id", "r1", env=named)
+
+    line = ("publish", "--run-id", "r1", "--branch", "fix/horse-battery", "--json")
+    ended = work.factory(*line, env=named)
+
+    assert ended.exit_code == 10, ended
+    assert not said(ended, "horse-battery")
+    assert holders(work.runs_root, "horse-battery") == []
+
+
+def test_an_error_outside_of_a_run_says_no_value(work: Work) -> None:
+    named = {"ODD_PASSPHRASE": "horse-battery", "FACTORY_SECRETS__NAMES": '["ODD_PASSPHRASE"]'}
+
+    ended = work.factory("print-report", "--run-id", "horse-battery", "--json", env=named)
+
+    assert ended.exit_code != 0
+    assert "[factory: ODD_PASSPHRASE redacted]" in ended.answer["error"]["message"]
+    assert not said(ended, "horse-battery")
 
 
 def said_everywhere(work: Work, folder: Path) -> str:

@@ -18,7 +18,7 @@ def _add_amend(parser: argparse.ArgumentParser) -> None:
     several("--share", "PATTERN", "let every worker edit these")
     several("--drop", "W", "leave a worker out")
     several("--drop-path", "W:PATH", "leave one path of a worker out")
-    several("--accept-secret", "W:PATH", "in this path, what looks like a secret is none")
+    several("--accept-secret", "W:PATH", "in this path, as it is, what looks like a secret is none")
     parser.add_argument("--reason", metavar="TEXT", required=True, help="why; the report says it")
 
 
@@ -37,7 +37,10 @@ def run_amend(call: Call) -> int:
         shared=tuple(dict.fromkeys(said.share)),
         dropped=tuple(dict.fromkeys(said.drop)),
         dropped_paths=_by_worker(said.drop_path, "--drop-path"),
-        accepted_secrets=_by_worker(said.accept_secret, "--accept-secret"),
+        accepted_secrets={
+            worker: dict.fromkeys(paths, "")
+            for worker, paths in _by_worker(said.accept_secret, "--accept-secret").items()
+        },
     )
     run = amend(call.ground(), said.run_id, wish)
     name, changes = run.directory.run, deeds(run.plan.amendments[-1])

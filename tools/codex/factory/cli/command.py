@@ -3,11 +3,12 @@
 import argparse
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tools.codex.factory.cli.screen import Screen
-from tools.codex.factory.errors import UsageError
+from tools.codex.factory.errors import ConfigurationError, FactoryError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,8 @@ class Call:
     screen: Screen
     parser: Callable[[], argparse.ArgumentParser]
     """Every command with its flags."""
+    known: "list[Session]" = field(default_factory=list)
+    """What the command stands on, once that is known."""
 
     def ground(self) -> "Session":
         """Return what the command stands on; the imports behind it are made only here."""
@@ -43,9 +46,21 @@ class Call:
 
         gc.freeze()
         gc.enable()
-        return session(
-            self.host, folder=self.folder(), config_file=self.config_file(), flags=self.flags()
+        self.known.append(
+            session(
+                self.host, folder=self.folder(), config_file=self.config_file(), flags=self.flags()
+            )
         )
+        return self.known[-1]
+
+    def hide(self, error: FactoryError) -> None:
+        """Take every secret out of what an error says, as soon as it is known what is secret."""
+        for ground in self.known[-1:]:
+            from tools.codex.factory.pipelines.secrets import hide
+
+            # A value that is too short is what the error says, by its name.
+            with suppress(ConfigurationError):
+                hide(error, ground.secrets)
 
     def folder(self) -> "Path":
         """Return where the operator stands."""

@@ -116,7 +116,7 @@ def _run(words: list[str]) -> int:
         color = not arguments.no_color and not host.variables.get("NO_COLOR")
         screen = Screen(json=arguments.json, color=color, level=arguments.log_level)
         call = Call(arguments=arguments, host=host, screen=screen, parser=_parser)
-        return COMMANDS[arguments.command].run(call)
+        return _ended(call)
     except KeyboardInterrupt:
         return _refused(screen, command, Interrupted("interrupted", hint="run the command again"))
     except FactoryError as error:
@@ -127,6 +127,15 @@ def _run(words: list[str]) -> int:
         if isinstance(bug, OSError) and is_spent(bug):
             return _refused(screen, command, NoRoom("cannot go on", str(bug)))
         return _refused(screen, command, _bug(bug))
+
+
+def _ended(call: Call) -> int:
+    """Return how a command ended; an error of it says no secret."""
+    try:
+        return COMMANDS[call.arguments.command].run(call)
+    except FactoryError as error:
+        call.hide(error)
+        raise
 
 
 def _bug(bug: Exception) -> FactoryError:

@@ -23,7 +23,8 @@ class AmendmentRefused(ValueError):
 class Wish:
     """What an operator asks to change: patterns and paths by worker, each once, and the reason.
 
-    `shared` is for every worker; paths are as artifacts show them.
+    `shared` is for every worker; paths are as artifacts show them. An accepted path goes with the
+    blob that was looked at.
     """
 
     reason: str
@@ -32,7 +33,7 @@ class Wish:
     shared: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     dropped_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    accepted_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accepted_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -59,7 +60,10 @@ def amended(plan: Plan, wish: Wish) -> Plan:
         "shared": wish.shared,
         "dropped": tuple(sorted(wish.dropped)),
         "dropped_paths": dict(sorted(wish.dropped_paths.items())),
-        "accepted_secrets": dict(sorted(wish.accepted_secrets.items())),
+        "accepted_secrets": {
+            worker: dict(sorted(rows.items()))
+            for worker, rows in sorted(wish.accepted_secrets.items())
+        },
         "replaced": replaced,
         "follows": digest_of(canonical(plan)),
     }
@@ -173,8 +177,9 @@ def _refuse_again(plan: Plan, wish: Wish) -> None:
         _refuse_known(entry.id, "denies", wish.deny.get(entry.id, ()), entry.deny)
         gone = plan.dropped_paths(entry.id)
         _refuse_known(entry.id, "leaves out", wish.dropped_paths.get(entry.id, ()), gone)
-        known = plan.accepted_secrets(entry.id)
-        _refuse_known(entry.id, "accepts", wish.accepted_secrets.get(entry.id, ()), known)
+        rows = wish.accepted_secrets.get(entry.id, {})
+        same = [path for path, _ in rows.items() & plan.accepted_secrets(entry.id).items()]
+        _refuse_known(entry.id, "accepts", tuple(sorted(same)), same)
     for pattern in wish.shared:
         if all(pattern in entry.shared for entry in plan.workers):
             raise AmendmentRefused(

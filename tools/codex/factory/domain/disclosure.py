@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tools.codex.factory.domain.change import Change
-from tools.codex.factory.domain.finding import Code, Finding, blocking
+from tools.codex.factory.domain.finding import MOST_ALIKE, Code, Finding, blocking
 from tools.codex.factory.domain.identity import ObjectId
 from tools.codex.factory.domain.lever import accepting, dropping
 from tools.codex.factory.domain.path import path_bytes, quoted
@@ -44,18 +44,19 @@ def disclosure(
     gone = [change for change in changes if change.new is None]
     suspects = [(change, found) for change, found in here if found]
     old = _old_contents([change for change, _ in suspects] + gone, blobs) if suspects else {}
-    away = [old[change.path] for change in gone if change.path in old]
+    away: set[bytes] = set()
+    for change in gone:
+        away |= _texts(old.get(change.path, b""), secrets)
     contents = []
     for change, found in suspects:
-        before = [old[change.path], *away] if change.path in old else away
-        known = {text[one.start : one.end] for text in before for one in secrets.found(text)}
-        contents += _of_content(worker, change, found, known)
+        here_before = _texts(old.get(change.path, b""), secrets)
+        contents += _of_content(worker, change, found, (here_before, away))
     names = [
         finding
         for change in changes
         for finding in _of_name(worker, change, gone, secrets, accepted)
     ]
-    return Disclosure(tuple(contents), tuple(names))
+    return Disclosure(_few(worker, contents), _few(worker, names))
 
 
 def undecided(
@@ -71,11 +72,31 @@ def undecided(
     """
     kept = []
     for finding in findings:
-        path = finding.subject.removeprefix(f"{worker}: ")
+        # What counts the rest of many is about the worker, and decided by no path.
+        path = finding.subject.partition(f"{worker}: ")[2]
         is_decided = path in dropped or (path in accepted and f" {_LOOKS} " in finding.message)
         if finding.code is not Code.SECRET_IN_PATCH or not is_decided:
             kept.append(finding)
     return kept
+
+
+def _few(worker: str, found: list[Finding]) -> tuple[Finding, ...]:
+    """Return the first of many findings, and one for the rest, which no single path decides."""
+    if len(found) <= MOST_ALIKE:
+        return tuple(found)
+    rest = blocking(
+        Code.SECRET_IN_PATCH,
+        worker,
+        f"{len(found) - MOST_ALIKE:,} more like those that are named; they cannot be accepted or "
+        "left out path by path",
+        "take them out, and revoke them; for made-up values name the paths in secrets.accept, for "
+        f"a new run; {dropping(worker)} leaves the worker out",
+    )
+    return (*found[:MOST_ALIKE], rest)
+
+
+def _texts(content: bytes, secrets: Secrets) -> set[bytes]:
+    return {content[one.start : one.end] for one in secrets.found(content)}
 
 
 def _found(change: Change, secrets: Secrets, accepted: Patterns) -> list[Found]:
@@ -95,14 +116,14 @@ def _old_contents(
 
 
 def _of_content(
-    worker: str, change: Change, found: Iterable[Found], known: Collection[bytes]
+    worker: str, change: Change, found: Iterable[Found], known: Collection[set[bytes]]
 ) -> list[Finding]:
     content = change.content or b""
     lines_of: dict[tuple[str, bool], list[str]] = {}
     at = line = 0
     for one in found:
         line, at = line + content.count(b"\n", at, one.start), one.start
-        if content[one.start : one.end] not in known:
+        if not any(content[one.start : one.end] in texts for texts in known):
             lines_of.setdefault((one.name, one.is_named), []).append(str(line + 1))
     is_text = b"\0" not in content
     return [

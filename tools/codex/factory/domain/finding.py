@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-_MOST_ALIKE = 100
+MOST_ALIKE = 100
+"""How many findings of one kind are named."""
 
 
 class Severity(StrEnum):
@@ -123,10 +124,10 @@ def capped(found: list[Finding], subject: str) -> list[Finding]:
 
     A stranger's file may be wrong in a million places; nobody reads them.
     """
-    if len(found) <= _MOST_ALIKE:
+    if len(found) <= MOST_ALIKE:
         return found
-    message = f"{len(found) - _MOST_ALIKE:,} more like those that are named"
-    return [*found[:_MOST_ALIKE], replace(found[-1], subject=subject, message=message)]
+    message = f"{len(found) - MOST_ALIKE:,} more like those that are named"
+    return [*found[:MOST_ALIKE], replace(found[-1], subject=subject, message=message)]
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -164,6 +164,8 @@ class Pin(Artifact):
 
     sha256: DigestText | None = None
     commit: ObjectIdText | None = None
+    accepted_secrets: dict[PathText, ObjectIdText] = Field(default_factory=dict)
+    """What was accepted of it in the run that it comes from, by `publish --onto`."""
 
 
 class Amendment(Artifact):
@@ -180,8 +182,8 @@ class Amendment(Artifact):
     shared: tuple[PatternText, ...]
     dropped: tuple[str, ...]
     dropped_paths: dict[str, tuple[PathText, ...]]
-    accepted_secrets: dict[str, tuple[PathText, ...]] = Field(default_factory=dict)
-    """Paths in which what looks like a secret is none."""
+    accepted_secrets: dict[str, dict[PathText, ObjectIdText]] = Field(default_factory=dict)
+    """Paths in which what looks like a secret is none, while they hold the blob of this id."""
     replaced: tuple[WorkerEntry, ...]
     follows: DigestText
 
@@ -215,11 +217,13 @@ class Plan(Artifact):
             path for one in self.amendments for path in one.dropped_paths.get(worker, ())
         )
 
-    def accepted_secrets(self, worker: str) -> frozenset[str]:
-        """Return the paths of a worker in which no shape is a secret, as artifacts show them."""
-        return frozenset(
-            path for one in self.amendments for path in one.accepted_secrets.get(worker, ())
-        )
+    def accepted_secrets(self, worker: str) -> dict[str, str]:
+        """Return the paths of a worker in which no shape is a secret, and the blob last seen."""
+        pin = self.pins.get(worker, Pin())
+        several = [one.accepted_secrets.get(worker, {}) for one in self.amendments]
+        return {
+            path: blob for one in (pin.accepted_secrets, *several) for path, blob in one.items()
+        }
 
 
 def resolved(

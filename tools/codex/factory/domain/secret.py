@@ -1,7 +1,7 @@
 """Secrets of the operator, and what looks like one: found in bytes, and taken out of them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
@@ -76,19 +76,20 @@ class Secrets:
         """Return `text` with a mark in place of each secret."""
         return self._text(text)[0]
 
-    def document(self, document: object) -> tuple[object, int]:
+    def document(self, document: object, but: Collection[str] = frozenset()) -> tuple[object, int]:
         """Return a JSON document with every text in it redacted, and how many secrets there were.
 
-        In the bytes of a document a value may stand in escapes, and is not found there.
+        In the bytes of a document a value may stand in escapes, and is not found there. A text
+        that is one of `but` stays: a word of the factory, whatever the operator's secret is.
         """
         if isinstance(document, str):
-            return self._text(document)
+            return (document, 0) if document in but else self._text(document)
         if isinstance(document, list):
-            several = [self.document(one) for one in document]
+            several = [self.document(one, but) for one in document]
             return [one for one, _ in several], sum(count for _, count in several)
         if isinstance(document, dict):
-            keys = [self._text(key) for key in document]
-            values = [self.document(value) for value in document.values()]
+            keys = [(key, 0) if key in but else self._text(key) for key in document]
+            values = [self.document(value, but) for value in document.values()]
             found = {key: value for (key, _), (value, _) in zip(keys, values, strict=True)}
             return found, sum(count for _, count in [*keys, *values])
         return document, 0

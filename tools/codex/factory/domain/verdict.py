@@ -76,7 +76,7 @@ def judge(
             came.findings,
             raw.worker,
             dropped=plan.dropped_paths(raw.worker),
-            accepted=plan.accepted_secrets(raw.worker),
+            accepted=_accepted(came.bundle, plan),
         )
         if came.bundle is not None:
             bundles[raw.worker] = came.bundle
@@ -213,6 +213,18 @@ def _was_given(said: ScopeLock, plan: Plan, entry: WorkerEntry, run: RunId) -> b
 def _kept(changes: tuple[Change, ...], dropped: frozenset[str]) -> tuple[Change, ...]:
     """Return the changes but for those that the operator left out."""
     return tuple(change for change in changes if quoted(change.path) not in dropped)
+
+
+def _accepted(bundle: Bundle | None, plan: Plan) -> frozenset[str]:
+    """Return the paths whose made-up secrets may stand: they hold what the operator looked at.
+
+    That FILES_CHANGED.json says the truth of the patch is judged on its own.
+    """
+    if bundle is None:
+        return frozenset()
+    seen = plan.accepted_secrets(bundle.worker)
+    rows = ((change.path, change.new_id) for change in bundle.files_changed.changes)
+    return frozenset(path for path, blob in rows if blob is not None and seen.get(path) == blob)
 
 
 def _check_definitions(worker: WorkerId, changes: tuple[Change, ...], plan: Plan) -> list[Finding]:

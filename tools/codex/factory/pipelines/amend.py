@@ -1,6 +1,6 @@
 """The operator's lever: what was sealed is changed by a new revision, and says why."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -84,16 +84,30 @@ def _meant(run: RunDirectory, plan: Plan, wish: Wish) -> Wish:
     return replace(
         wish,
         dropped_paths=meant(wish.dropped_paths),
-        accepted_secrets=meant(wish.accepted_secrets),
+        accepted_secrets={
+            worker: _looked_at(run, WorkerId(worker), rows) if worker in known else rows
+            for worker, rows in wish.accepted_secrets.items()
+        },
     )
 
 
+def _looked_at(run: RunDirectory, worker: WorkerId, paths: Collection[str]) -> dict[str, str]:
+    """Return the paths that are meant, each with the blob that the sealed bundle puts there."""
+    files, _ = _sealed(run, worker)
+    blobs = {row.path: row.new_id for row in files.changes if row.new_id is not None}
+    return {path: blobs[path] for path in (_known(worker, said, [*blobs]) for said in paths)}
+
+
 def _path(run: RunDirectory, worker: WorkerId, said: str) -> str:
+    return _known(worker, said, _touched(run, worker))
+
+
+def _known(worker: WorkerId, said: str, known: list[str]) -> str:
     """Return the path that is meant; raise UsageError where the worker has none of that name.
 
     It may be typed as artifacts have it, or as a screen shows it.
     """
-    known, said = _touched(run, worker), said.removesuffix("/")
+    said = said.removesuffix("/")
     meant = [path for path in known if said in (path, shown(path))]
     if said in meant:
         return said
@@ -106,18 +120,25 @@ def _path(run: RunDirectory, worker: WorkerId, said: str) -> str:
 
 def _touched(run: RunDirectory, worker: WorkerId) -> list[str]:
     """Return every path that a bundle changes, or that a finding of its capture names."""
+    files, status = _sealed(run, worker)
+    found = [change.path for change in files.changes]
+    return found + [path for one in status.findings if (path := path_of(one, worker)) is not None]
+
+
+def _sealed(run: RunDirectory, worker: WorkerId) -> tuple[FilesChanged, WorkerStatus]:
+    """Return what a sealed bundle says that it changes, and how it ended."""
     if not is_sealed(run, worker):
         raise UsageError(
-            f"{worker} has no bundle yet, so no path of it can be left out",
+            f"{worker} has no bundle yet, so no path of it can be named",
             hint=f"`factory launch --run-id {run.run}` with the same plan makes one",
         )
     try:
-        files = parse(FilesChanged, run.read(worker_artifact(worker, "FILES_CHANGED.json")))
-        status = parse(WorkerStatus, run.read(worker_artifact(worker, "STATUS.json")))
+        return (
+            parse(FilesChanged, run.read(worker_artifact(worker, "FILES_CHANGED.json"))),
+            parse(WorkerStatus, run.read(worker_artifact(worker, "STATUS.json"))),
+        )
     except (FileNotFoundError, ValidationError, NotStrictJson, StorageError) as error:
         raise UsageError(
-            f"the bundle of {worker} cannot be read, so no path of it can be left out",
+            f"the bundle of {worker} cannot be read, so no path of it can be named",
             hint=f"`factory amend --drop {worker} --reason WHY` leaves all of its work out",
         ) from error
-    found = [change.path for change in files.changes]
-    return found + [path for one in status.findings if (path := path_of(one, worker)) is not None]

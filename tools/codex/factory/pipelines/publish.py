@@ -29,6 +29,7 @@ from tools.codex.factory.pipelines.record import (
     standing_run,
     view_of,
 )
+from tools.codex.factory.pipelines.secrets import refuse_in_branch
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.render.message import commit_message
 from tools.codex.factory.repository.discovery import Base, base_of, commit_named
@@ -77,6 +78,9 @@ def publish(
     their own. Raises PublishRefused for anything but what is proven, and for a branch that is
     there.
     """
+    if branch is not None:
+        # Before the lock, which says by which words it is held.
+        refuse_in_branch(branch, ground.secrets)
     named = recorded_run(ground, name).directory
     with locked(named):
         run = standing_run(ground, named.run)
@@ -226,10 +230,15 @@ def _plan_of_patches(run: RecordedRun, patches: dict[str, bytes]) -> Plan:
         update={
             "revision": 1,
             "workers": tuple(entry(one) for one in run.plan.workers if one.id in patches),
-            "pins": {w: Pin(sha256=digest_of(content)) for w, content in patches.items()},
+            "pins": {w: _pin(run.plan, w, content) for w, content in patches.items()},
             "amendments": (),
         }
     )
+
+
+def _pin(plan: Plan, worker: str, content: bytes) -> Pin:
+    """Return the pin of a captured patch; what was accepted of it is accepted with it."""
+    return Pin(sha256=digest_of(content), accepted_secrets=plan.accepted_secrets(worker))
 
 
 def _digests(run: RecordedRun, status: IntegratorStatus) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from tools.codex.factory.config import Settings
 from tools.codex.factory.domain.amendment import Wish
 from tools.codex.factory.domain.document import canonical
+from tools.codex.factory.domain.path import path_bytes
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.secret import LEAST_CHARACTERS, Secrets, is_telling
 from tools.codex.factory.errors import ConfigurationError, FactoryError
@@ -54,6 +55,16 @@ def refuse_in_wish(wish: Wish, secrets: Secrets) -> None:
         raise ConfigurationError(
             f"the amendment holds the value of {held[0]!r}",
             hint="say it in other words; an amendment is sealed, and the report shows it",
+        )
+
+
+def refuse_in_branch(branch: str, secrets: Secrets) -> None:
+    """Raise ConfigurationError where the name of a branch holds a named value."""
+    held = secrets.names_in(path_bytes(branch))
+    if held:
+        raise ConfigurationError(
+            f"the name of the branch holds the value of {held[0]!r}",
+            hint="name another branch; the ledger records it, and whoever fetches it sees it",
         )
 
 

@@ -3,14 +3,24 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from pydantic import ValidationError
 
-from tools.codex.factory.domain.artifact import LogIndex
+from tools.codex.factory.domain.artifact import (
+    Ending,
+    FindingRecord,
+    HandoffNote,
+    LogEntry,
+    LogIndex,
+    ScopeRequest,
+    Status,
+    WorkerStatus,
+)
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.disclosure import Disclosure, disclosure
 from tools.codex.factory.domain.document import NotStrictJson, canonical, parse, strict_json
-from tools.codex.factory.domain.finding import Code, Finding, note
+from tools.codex.factory.domain.finding import Code, Finding, Severity, note
 from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of
 from tools.codex.factory.domain.pattern import patterns
 from tools.codex.factory.domain.plan import Plan
@@ -25,6 +35,16 @@ WITHHELD = "LOGS/withheld.patch"
 """A patch that names a path by a secret: kept as it is, and in no artifact that is shown."""
 _INDEX = "LOGS/INDEX.json"
 _AS_IT_IS = ("DIFF.patch", WITHHELD, f"LOGS/{STRAY}")
+_MODELS = (Ending, FindingRecord, HandoffNote, LogEntry, LogIndex, ScopeRequest, WorkerStatus)
+_ENDINGS = get_args(Ending.model_fields["how"].annotation)
+_OWN = frozenset(
+    [
+        *(name for model in _MODELS for name in model.model_fields),
+        *(*_ENDINGS, *get_args(Status)),
+        *(*Code, *Severity),
+    ]
+)
+"""The words that the factory itself writes into a bundle: in place of one, nothing is read."""
 _CUT = re.compile(rb"(\n\[factory: [0-9]+ bytes are left out here\]\n)")
 
 
@@ -129,11 +149,14 @@ def _redacted(name: str, content: bytes, secrets: Secrets, truncated: bool) -> t
     if not name.endswith(".json") or name.count("/") != (name == _INDEX):
         return redacted_log(content, secrets, truncated=truncated)
     try:
-        document, count = secrets.document(strict_json(content))
+        document, count = secrets.document(strict_json(content), _OWN)
     except (NotStrictJson, RecursionError):
         return secrets.redacted(content)
     if count and isinstance(document, dict):
         return canonical(document), count
+    found = [content[one.start : one.end].decode("latin-1") for one in secrets.found(content)]
+    if all(any(one in word for word in _OWN) for one in found):
+        return content, 0
     return secrets.redacted(content)
 
 
