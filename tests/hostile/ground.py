@@ -29,8 +29,9 @@ from tools.codex.factory.domain.reader import PatchRefused
 from tools.codex.factory.domain.tree import BaseTree, spliced
 from tools.codex.factory.domain.verdict import Judgement, judge
 from tools.codex.factory.stages.bundle import Made, bundle_files
-from tools.codex.factory.storage.intake import seal, sealed, take_in_folder
+from tools.codex.factory.storage.intake import take_in_folder
 from tools.codex.factory.storage.run_directory import RunDirectory
+from tools.codex.factory.storage.seal import seal, sealed
 
 Document = dict[str, Any]
 LOG = b"it ran\n"

@@ -20,8 +20,8 @@ from tests.reopened import above_this_run, runs_of
 from tests.work import Work, write_file
 from tests.workers import comes, left_of, living
 from tools.codex.factory.domain.identity import RunId, WorkerId
-from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.run_directory import RunDirectory
+from tools.codex.factory.storage.seal import is_sealed
 
 pytestmark = pytest.mark.slow
 

@@ -19,13 +19,11 @@ from tools.codex.factory.storage.intake import (
     MAX_DEPTH,
     MAX_FILES,
     TakenIn,
-    is_sealed,
-    seal,
-    sealed,
     take_in_folder,
 )
 from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.storage.runs_root import claim
+from tools.codex.factory.storage.seal import is_sealed, seal, sealed
 
 A = WorkerId("A_worker")
 FILES = {name: f"content of {name}\n".encode() for name in WORKER_ARTIFACTS}

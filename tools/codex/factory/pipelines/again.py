@@ -23,8 +23,8 @@ from tools.codex.factory.pipelines.site import root_of
 from tools.codex.factory.repository.weight import weight
 from tools.codex.factory.stages.gather import Source, WorkSource
 from tools.codex.factory.storage.earlier import reopen, reopening, to_set_aside
-from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.run_directory import RunDirectory, task_name
+from tools.codex.factory.storage.seal import is_sealed
 from tools.codex.factory.storage.work_root import check_room, on_disk
 
 

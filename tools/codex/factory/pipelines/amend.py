@@ -29,11 +29,11 @@ from tools.codex.factory.pipelines.secrets import refuse_in_wish
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.render.text import shown
 from tools.codex.factory.stages.amend import amended_event, revision_files
-from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.run_directory import (
     RunDirectory,
     worker_artifact,
 )
+from tools.codex.factory.storage.seal import is_sealed
 
 _MOST_KNOWN = 500
 

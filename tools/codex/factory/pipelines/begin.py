@@ -28,10 +28,10 @@ from tools.codex.factory.stages.adopt import sealed_event
 from tools.codex.factory.stages.amend import amended_event, revision_files
 from tools.codex.factory.stages.reopen import wanted
 from tools.codex.factory.storage.earlier import reopened
-from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.lock import LOCK
 from tools.codex.factory.storage.run_directory import MANIFEST, PLAN, RunDirectory
 from tools.codex.factory.storage.runs_root import claim, make_runs_root, runs_in
+from tools.codex.factory.storage.seal import is_sealed
 from tools.codex.factory.wiring import clock, stamp, versions
 
 KIND = "factory"

@@ -21,10 +21,10 @@ from tools.codex.factory.pipelines.site import work_folder, work_root_of
 from tools.codex.factory.pipelines.stale import GOING, Left, left_of
 from tools.codex.factory.repository.publication import is_on_a_branch
 from tools.codex.factory.storage.attempt import DIFF, STRAY
-from tools.codex.factory.storage.intake import ATTEMPTS
 from tools.codex.factory.storage.removal import bytes_below
 from tools.codex.factory.storage.run_directory import SEALS, worker_artifact
 from tools.codex.factory.storage.runs_root import begun_in
+from tools.codex.factory.storage.seal import ATTEMPTS
 
 
 def holdings(ground: Session, limit: int) -> tuple[HeldRun, ...]:

@@ -43,8 +43,8 @@ from tools.codex.factory.stages.order import Launch
 from tools.codex.factory.stages.reopen import set_all_aside
 from tools.codex.factory.stages.validate import validate
 from tools.codex.factory.storage.earlier import close, reopened
-from tools.codex.factory.storage.intake import is_sealed
 from tools.codex.factory.storage.run_directory import RunDirectory
+from tools.codex.factory.storage.seal import is_sealed
 from tools.codex.factory.wiring import clock, stamp
 
 Tell = Callable[[Event], None]

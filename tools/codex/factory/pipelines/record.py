@@ -23,7 +23,6 @@ from tools.codex.factory.errors import (
 )
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.storage.earlier import earlier_seals, reopened
-from tools.codex.factory.storage.intake import is_sealing
 from tools.codex.factory.storage.run_directory import (
     MANIFEST,
     PLAN,
@@ -33,6 +32,7 @@ from tools.codex.factory.storage.run_directory import (
     worker_artifact,
 )
 from tools.codex.factory.storage.runs_root import runs_in
+from tools.codex.factory.storage.seal import is_sealing
 
 _NO_REPORT_HINT = "`factory integrate` makes one; for a worker outside, `factory collect`"
 

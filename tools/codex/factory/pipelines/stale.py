@@ -17,9 +17,9 @@ from tools.codex.factory.errors import FactoryError, RunUnavailable, StorageErro
 from tools.codex.factory.executors.local import is_worked_in
 from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.storage.attempt import Attempt, attempts_in, cleared_in
-from tools.codex.factory.storage.intake import is_sealed, sealed
 from tools.codex.factory.storage.lock import holder_of
 from tools.codex.factory.storage.run_directory import MANIFEST, RunDirectory
+from tools.codex.factory.storage.seal import is_sealed, sealed
 
 State = Literal[
     "busy", "held", "waits", "open", "partial", "broken", "unknown", "kept", "done", "check", "half"

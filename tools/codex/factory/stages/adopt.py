@@ -21,8 +21,9 @@ from tools.codex.factory.repository.quarantine import keep_pack, pack_of
 from tools.codex.factory.stages.bundle import Made, bundle_files, proven_on
 from tools.codex.factory.stages.gather import BranchSource, BundleSource, PatchSource, Source
 from tools.codex.factory.stages.redact import Sieve, redacted_bundle, redacted_finding
-from tools.codex.factory.storage.intake import TakenIn, is_sealed, seal
+from tools.codex.factory.storage.intake import TakenIn
 from tools.codex.factory.storage.run_directory import RunDirectory, seal_name
+from tools.codex.factory.storage.seal import is_sealed, seal
 
 Record = Callable[[Event], None]
 

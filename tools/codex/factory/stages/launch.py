@@ -21,8 +21,8 @@ from tools.codex.factory.stages.gather import WorkSource
 from tools.codex.factory.stages.order import Launch, worker_order
 from tools.codex.factory.storage.attempt import Attempt, attempts_in
 from tools.codex.factory.storage.earlier import earlier_seals
-from tools.codex.factory.storage.intake import ATTEMPTS, is_sealed, seal
 from tools.codex.factory.storage.run_directory import storing, worker_artifact
+from tools.codex.factory.storage.seal import ATTEMPTS, is_sealed, seal
 
 _MARKER = "STATUS.json"
 _MOST_DISTURBED = 1

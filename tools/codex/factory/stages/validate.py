@@ -7,8 +7,8 @@ from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import ObjectId, RunId, WorkerId
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.verdict import BaseObjects, Judgement, decide, judge
-from tools.codex.factory.storage.intake import sealed
 from tools.codex.factory.storage.run_directory import RunDirectory
+from tools.codex.factory.storage.seal import sealed
 
 
 def judged(run: RunDirectory, plan: Plan, manifest: Manifest, objects: BaseObjects) -> Judgement:

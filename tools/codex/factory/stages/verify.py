@@ -19,9 +19,9 @@ from tools.codex.factory.storage.earlier import (
     earlier_seals,
     unlike_their_seals,
 )
-from tools.codex.factory.storage.intake import sealed
 from tools.codex.factory.storage.ledger import LEDGER
 from tools.codex.factory.storage.run_directory import RunDirectory, seal_name, worker_artifact
+from tools.codex.factory.storage.seal import sealed
 
 
 @dataclass(frozen=True, slots=True, order=True)

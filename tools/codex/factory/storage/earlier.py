@@ -10,8 +10,8 @@ from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import Digest, WorkerId, digest_of
 from tools.codex.factory.domain.reopening import Reopening, SetAside
 from tools.codex.factory.errors import RunUnavailable, StorageError
-from tools.codex.factory.storage.intake import ATTEMPTS, is_sealed, sealed
 from tools.codex.factory.storage.run_directory import RunDirectory, seal_name, worker_artifact
+from tools.codex.factory.storage.seal import ATTEMPTS, is_sealed, sealed
 
 REOPENED = "REOPENED.json"
 SEALED = "SEAL.json"
