@@ -9,6 +9,8 @@ import pytest
 from tests.work import Work, blocking, delete_file, edit_line, move_file, write_file
 from tests.workers import comes, left_of, program
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("order", list(itertools.permutations("AB")), ids="".join)
 def test_peer_01_a_rename_beside_an_edit_of_the_old_name_blocks(

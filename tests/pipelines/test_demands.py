@@ -2,8 +2,12 @@
 
 import subprocess
 
+import pytest
+
 from tests.builders import environment
 from tests.work import Work, blocking
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_base_that_moves_while_workers_run_moves_nothing_under_them(work: Work) -> None:

@@ -2,7 +2,11 @@
 
 import json
 
+import pytest
+
 from tests.work import Work, blocking, codes, edit_line, write_file
+
+pytestmark = pytest.mark.slow
 
 WORKERS = ["A_worker", "B_worker", "C_worker", "D_worker"]
 WITHOUT_FOLDER: dict[str, dict[str, object]] = {
