@@ -14,6 +14,8 @@ from tests.workers import program
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.storage.intake import TakenIn, take_in_folder
 
+pytestmark = pytest.mark.slow
+
 WORKER = "A_worker"
 BASE = base_for([WORKER])
 GROUND = Ground.of(BASE, run="r1", worker=WORKER, commit="1" * 40)

@@ -18,6 +18,8 @@ from tools.codex.factory.storage.backward import LONGEST
 from tools.codex.factory.storage.follow import followed_run
 from tools.codex.factory.storage.ledger import Ledger
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 IO = Path("/proc/self/io")
 ONE_END = 1 << 17
