@@ -32,7 +32,7 @@ from tools.codex.factory.storage.run_directory import (
     worker_artifact,
 )
 from tools.codex.factory.storage.runs_root import runs_in
-from tools.codex.factory.storage.seal import is_sealing
+from tools.codex.factory.storage.seal import is_exchanged
 
 _NO_REPORT_HINT = "`factory integrate` makes one; for a worker outside, `factory collect`"
 
@@ -203,10 +203,8 @@ def refuse_exchanged(run: RecordedRun, view: RunView | None) -> None:
     One that is no seal at all is a finding of the bundle; one without a line was just not recorded.
     """
     for worker, recorded in (view.seals if view is not None else {}).items():
-        name = seal_name(WorkerId(worker))
-        if not is_sealing(run.directory, WorkerId(worker)):
-            continue
-        if digest_of(run.directory.read(name)) != recorded:
+        if is_exchanged(run.directory, WorkerId(worker), recorded):
+            name = seal_name(WorkerId(worker))
             raise RunUnavailable(
                 f"the ledger recorded another seal of {worker} than {name}",
                 hint="put the bundle back that was sealed last, with its seal; or start a new run",

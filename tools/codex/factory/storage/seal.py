@@ -59,10 +59,13 @@ def is_sealed(run: RunDirectory, worker: WorkerId) -> bool:
     return run.has(seal_name(worker))
 
 
-def is_sealing(run: RunDirectory, worker: WorkerId) -> bool:
-    """Return whether the seal of `worker` is one, of its own bundle."""
+def is_exchanged(run: RunDirectory, worker: WorkerId, recorded: str) -> bool:
+    """Return whether the bundle of `worker` has a seal of its own, and another than `recorded`."""
     try:
-        marker = parse_canonical(Seal, run.read(seal_name(worker), limit=JSON_BYTES))
+        content = run.read(seal_name(worker), limit=JSON_BYTES)
+        if digest_of(content) == recorded:
+            return False
+        marker = parse_canonical(Seal, content)
     except (FileNotFoundError, ValidationError, NotStrictJson, StorageError):
         return False
     return (marker.run_id, marker.worker_id) == (run.run, worker)
