@@ -14,7 +14,7 @@ PREFIX = "tools.codex.factory"
 FLOORS = [
     {"errors", "domain"},
     {"config", "host", "process"},
-    {"render", "repository", "storage"},
+    {"render", "repository", "sandbox", "storage"},
     {"executors"},
     {"wiring", "stages"},
     {"pipelines"},
@@ -38,7 +38,7 @@ READER_OF = {
     "utcnow": set[str](),
     "today": set[str](),
 }
-PURE = {"domain", "render"}
+PURE = {"domain", "render", "sandbox"}
 NO_PLACE_IN_PURE = {
     *("os", "subprocess", "socket", "time", "random", "shutil", "tempfile", "uuid", "git"),
     "pathlib.Path",

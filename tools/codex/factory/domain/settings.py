@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tools.codex.factory.domain.confinement import Demand, Quota, Role
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.identity import Digest, digest_of
 from tools.codex.factory.domain.plan import Duration, PatternText, Policy
 
+AbsolutePath = Annotated[str, Field(pattern="^(/|~/)[^\\x00]*$")]
 VariableName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -92,6 +94,62 @@ class Checks(_Section):
     """The variables that a check gets from the operator's environment, beside our own."""
 
 
+class Sandbox(_Section):
+    """How workers, checks and the integrator are confined."""
+
+    mode: Demand = "auto"
+    """required: BLOCKED where the host lacks sandbox.least. auto: the best that the host has, and
+    it is said. off: nothing is confined."""
+    worker: Demand | Literal[""] = ""
+    """Of workers and their setup; empty: as sandbox.mode."""
+    check: Demand | Literal[""] = ""
+    """Of checks and the integration's setup; empty: as sandbox.mode."""
+    integrator: Demand | Literal[""] = ""
+    """Of the integrator; empty: as sandbox.mode."""
+    least: Literal["bubblewrap", "landlock"] = "bubblewrap"
+    """The weakest tier that `required` takes."""
+    network: bool = True
+    """Workers, their setup and the integration's setup may reach other hosts."""
+    check_network: bool = False
+    """Checks may reach other hosts."""
+    writable: tuple[AbsolutePath, ...] = ()
+    """Folders beside their own that workers may write, like a shared cache."""
+    hidden: tuple[AbsolutePath, ...] = (
+        "~/.ssh", "~/.gnupg", "~/.aws", "~/.azure", "~/.kube", "~/.docker", "~/.netrc",
+        "~/.git-credentials", "~/.pypirc", "~/.config/gcloud", "~/.config/gh",
+        "~/.password-store", "~/.local/share/keyrings",
+    )  # fmt: skip
+    """Files and folders that nobody confined may read."""
+    on_attempt: Literal["note", "block"] = "note"
+    """What comes of a worker that tried to write outside, and was stopped."""
+    on_change: Literal["block", "note"] = "block"
+    """What comes of a ref, the configuration or a hook of the repository that changed while
+    something unconfined ran."""
+    memory_bytes: Annotated[int, Field(ge=0)] = 0
+    """Most memory that a worker or check may hold; 0: no limit."""
+    file_bytes: Annotated[int, Field(ge=0)] = 0
+    """Largest file that a worker or check may write; 0: no limit."""
+    checkout_bytes: Annotated[int, Field(ge=0)] = 0
+    """Most that may lie in a checkout and its own folders; 0: no limit."""
+    processes: Annotated[int, Field(ge=0)] = 4096
+    """Most processes of one worker or check at a time; 0: no limit."""
+
+    def demand(self, role: Role) -> Demand:
+        """Return what is asked for `role`."""
+        return {"worker": self.worker, "check": self.check, "integrator": self.integrator}[
+            role
+        ] or self.mode
+
+    def quota(self) -> Quota:
+        """Return how much one worker or check may take."""
+        return Quota(
+            memory_bytes=self.memory_bytes,
+            file_bytes=self.file_bytes,
+            checkout_bytes=self.checkout_bytes,
+            processes=self.processes,
+        )
+
+
 class Capture(_Section):
     """How a checkout becomes a bundle."""
 
@@ -133,6 +191,7 @@ class Config(_Section):
     limits: LimitSettings = LimitSettings()
     work: Work = Work()
     checks: Checks = Checks()
+    sandbox: Sandbox = Sandbox()
     capture: Capture = Capture()
     secrets: SecretSettings = SecretSettings()
     report: Report = Report()

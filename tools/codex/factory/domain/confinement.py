@@ -1,0 +1,62 @@
+"""What a command may write, read and reach, and what keeps it to that."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["worker", "check", "integrator"]
+Demand = Literal["required", "auto", "off"]
+Tier = Literal["bubblewrap", "landlock", "unconfined"]
+TIERS: tuple[Tier, ...] = ("bubblewrap", "landlock", "unconfined")
+"""What can confine a command, the strongest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How much a command may take, with all that it starts; 0 stands for no limit.
+
+    `memory_bytes` is what it may hold at once, `file_bytes` the size of one file, `checkout_bytes`
+    what lies in its checkout and its own folders, `processes` how many run at a time.
+    """
+
+    memory_bytes: int = 0
+    file_bytes: int = 0
+    checkout_bytes: int = 0
+    processes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confinement:
+    """What one command may do. Paths are absolute, links in them resolved.
+
+    Of two that hold each other the inner one decides. `writable` may be written; `readable` is
+    shown, read-only, also where it lies in what is hidden or in a private folder; `hidden` looks
+    empty, or cannot be opened. Anything else can be read. `network`: other hosts can be reached;
+    without it only what listens within. `nests`: it may confine what it starts itself.
+    `observes`: what it tries to write outside is noted.
+    """
+
+    role: Role
+    tier: Tier
+    writable: tuple[str, ...] = ()
+    readable: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    network: bool = True
+    nests: bool = True
+    observes: bool = True
+    quota: Quota = Quota()
+
+    @property
+    def is_kept(self) -> bool:
+        """Return whether the kernel keeps it."""
+        return self.tier != "unconfined"
+
+
+def is_weaker(tier: Tier, least: Tier) -> bool:
+    """Return whether `tier` confines less than `least`."""
+    return TIERS.index(tier) > TIERS.index(least)
+
+
+def is_within(path: str, folders: Iterable[str]) -> bool:
+    """Return whether `path` is one of `folders`, or lies below one."""
+    return any(path == folder or path.startswith(f"{folder.rstrip('/')}/") for folder in folders)

@@ -1,0 +1,41 @@
+"""What the kernel is to hold a child to, as values; the thread that starts it applies them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRules:
+    """A Landlock ruleset: what is `handled` is refused, but where `allowed` grants it by folder.
+
+    Rights are bits of LANDLOCK_ACCESS_FS_*, `network` of LANDLOCK_ACCESS_NET_*, `scopes` of
+    LANDLOCK_SCOPE_*. A kernel that does not know a right yet leaves it out.
+    """
+
+    handled: int
+    allowed: tuple[tuple[str, int], ...]
+    network: int = 0
+    scopes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What holds a child and all that it starts.
+
+    `filters` are seccomp programs; `observing` is one whose calls the parent is told of.
+    `fed` are contents that the child reads from open files, whose numbers take the place of the
+    given words in its command line. `limits` are those of `resource`. `is_wrapped`: the child is
+    a wrapper that says on its status file how what it wraps ended.
+    """
+
+    files: FileRules | None = None
+    filters: tuple[bytes, ...] = ()
+    observing: bytes | None = None
+    drops_capabilities: bool = False
+    fed: Mapping[str, bytes] = field(default_factory=dict)
+    limits: tuple[tuple[int, int], ...] = ()
+    is_wrapped: bool = False
+
+
+FREE = Rules()
+"""Nothing is held."""
