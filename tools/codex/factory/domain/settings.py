@@ -108,10 +108,10 @@ class Sandbox(_Section):
     """Of the integrator; empty: as sandbox.mode."""
     least: Literal["bubblewrap", "landlock"] = "bubblewrap"
     """The weakest tier that `required` takes."""
-    network: bool = True
-    """Workers, their setup and the integration's setup may reach other hosts."""
-    check_network: bool = False
-    """Checks may reach other hosts."""
+    network: Literal["on", "off"] = "on"
+    """Whether workers, their setup and the integration's setup may reach other hosts."""
+    check_network: Literal["on", "off"] = "off"
+    """Whether checks may reach other hosts."""
     writable: tuple[AbsolutePath, ...] = ()
     """Folders beside their own that workers may write, like a shared cache."""
     hidden: tuple[AbsolutePath, ...] = (
