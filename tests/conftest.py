@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.work import Work
 
 PROJECT = Path(__file__).parents[1]
+sandbox_of_most = {"mode": "off"}
+"""What most tests ask for; `--sandbox auto` runs them all as an operator would."""
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 T = TypeVar("T")
@@ -117,6 +119,9 @@ class Factory:
             "HOME": str(self.home),
             "PYTHONPATH": str(PROJECT),
             "PYTHONDONTWRITEBYTECODE": "1",
+            # What a host offers to confine with is no matter of most tests; tests/confined/ are
+            # about nothing else.
+            "FACTORY_SANDBOX__MODE": sandbox_of_most["mode"],
         }
         return {**own, **(more or {})}
 
@@ -156,6 +161,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what writes the golden files anew, and what says how far a search goes."""
     parser.addoption("--regold", action="store_true", help="write tests/golden/ anew")
     parser.addoption("--torture", action="store_true", help="run tests/torture/ as well")
+    parser.addoption(
+        "--sandbox", default="off", metavar="MODE", help="sandbox.mode of most tests (off)"
+    )
     parser.addoption(
         "--bound", type=int, default=None, metavar="N", help="of each search only N places"
     )
@@ -197,6 +205,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take every GIT_* of whoever runs the tests out of sight; leave no property to luck."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         del os.environ[name]
+    sandbox_of_most["mode"] = config.getoption("--sandbox")
     settings.register_profile("ordinary", ORDINARY)
     settings.load_profile("ordinary")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["worker", "check", "integrator"]
 Demand = Literal["required", "auto", "off"]
@@ -29,19 +29,31 @@ class Quota:
 class Confinement:
     """What one command may do. Paths are absolute, links in them resolved.
 
-    Of two that hold each other the inner one decides. `writable` may be written; `readable` is
-    shown, read-only, also where it lies in what is hidden or in a private folder; `hidden` looks
-    empty, or cannot be opened. Anything else can be read. `network`: other hosts can be reached;
-    without it only what listens within. `nests`: it may confine what it starts itself.
-    `observes`: what it tries to write outside is noted.
+    `demand` is what the operator asked; `weaker` says why no stronger tier keeps it, `is_refused`
+    that it is too weak to begin. `program` is what the tier is made with, where it takes one.
+
+    Of two paths that hold each other the inner one decides. `writable` may be written; `readable`
+    is shown, read-only, also where it lies in what is hidden or in a private folder; the folders
+    in `hidden` and the files in `hidden_files` look empty, or cannot be opened. Anything else can
+    be read. `network`: other hosts can be reached; without it only what listens within;
+    `setup_network`: the same for what prepares the command. `nests`: it may confine what it starts
+    itself. `has_home`: it gets a home and caches of its own. `observes`: what it tries to write
+    outside is noted.
     """
 
     role: Role
     tier: Tier
+    demand: Demand = "off"
+    weaker: str = ""
+    is_refused: bool = False
+    program: str = ""
     writable: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    hidden_files: tuple[str, ...] = ()
     network: bool = True
+    setup_network: bool = True
+    has_home: bool = False
     nests: bool = True
     observes: bool = True
     quota: Quota = Quota()
@@ -50,6 +62,17 @@ class Confinement:
     def is_kept(self) -> bool:
         """Return whether the kernel keeps it."""
         return self.tier != "unconfined"
+
+
+FREE = Confinement(role="worker", tier="unconfined", observes=False)
+"""Nothing is kept."""
+
+
+def confinement_from(said: dict[str, Any]) -> Confinement:
+    """Return the confinement that `dataclasses.asdict` made `said` of, after a way through JSON."""
+    paths = ("writable", "readable", "hidden", "hidden_files")
+    tuples = {name: tuple(said[name]) for name in paths}
+    return Confinement(**{**said, **tuples, "quota": Quota(**said["quota"])})
 
 
 def is_weaker(tier: Tier, least: Tier) -> bool:

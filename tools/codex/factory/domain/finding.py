@@ -90,6 +90,7 @@ class Code(StrEnum):
     PLAN_SHARED_LOCK_FILE = "plan.shared_lock_file"
     SECRET_IN_PATCH = "secret.in_patch"
     SECRET_REDACTED = "secret.redacted"
+    SANDBOX_WEAKER = "sandbox.weaker_than_required"
     POLICY_WRITE_OUTSIDE = "policy.write_outside_run"
 
 

@@ -147,6 +147,11 @@ MEANING: Mapping[Code, Meaning] = {
         "place.",
         "Find out why it was said, and revoke it where others may have read it.",
     ),
+    Code.SANDBOX_WEAKER: Meaning(
+        "`sandbox.mode = required`, and this host confines by less than `sandbox.least`.",
+        "`factory doctor` says what the host lacks; or set `sandbox.least`, or `sandbox.mode = "
+        "auto`, for a new attempt.",
+    ),
     Code.POLICY_WRITE_OUTSIDE: Meaning(
         "A link or another thing stood in the way of the integrator and would have led its write "
         "out of the run folder; it was set aside.",

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from tools.codex.factory.domain.confinement import FREE, Confinement, confinement_from
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import Digest, ObjectId
 from tools.codex.factory.domain.reader import PatchLimits
@@ -38,7 +39,7 @@ class WorkOrder:
 
     `makes`: a checkout of `commit` is made; else one is there. `captures`: what it holds in the
     end is taken. `is_lost`: who worked in it before is gone, and how it ended is not known.
-    `is_check`: the commands get a home of their own, and the folder is of no use afterwards.
+    `is_check`: the folder is of no use afterwards.
     `shallow` is the content of git's file of that name. `known` is the end that an earlier
     supervisor wrote, where only its work is captured once more.
     """
@@ -57,6 +58,7 @@ class WorkOrder:
     log_bytes: int
     ignore: tuple[str, ...]
     limits: PatchLimits
+    confinement: Confinement = FREE
     is_lost: bool = False
     known: "Outcome | None" = None
     active_seconds: float = 30.0
@@ -172,6 +174,7 @@ def order_from(said: dict[str, Any]) -> WorkOrder:
         "steps": steps,
         "ignore": tuple(said["ignore"]),
         "limits": PatchLimits(**said["limits"]),
+        "confinement": confinement_from(said["confinement"]),
         "known": outcome_from(said["known"]) if said["known"] is not None else None,
     }
     return WorkOrder(**{**said, **more})

@@ -5,10 +5,9 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-from tools.codex.factory.domain.finding import Code, Finding, blocking, note
+from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.domain.order import (
     CHECKOUT,
@@ -24,20 +23,19 @@ from tools.codex.factory.domain.order import (
 )
 from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError, NoRoom
+from tools.codex.factory.executors.step import Activity, run_step
 from tools.codex.factory.host import Host, take_host
 from tools.codex.factory.process.lifeline import Lifeline, first_line
 from tools.codex.factory.process.tree import adopt_orphans, keep_to_itself
-from tools.codex.factory.process.watched import Limits, Watched, watched
 from tools.codex.factory.repository.capture import Captured, capture, dirt
 from tools.codex.factory.repository.checkout import (
     Fresh,
-    is_checkout_folder,
     make_checkout,
     remove_checkout,
 )
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.subject import Subject
-from tools.codex.factory.storage.attempt import HOME, Attempt
+from tools.codex.factory.storage.attempt import Attempt
 from tools.codex.factory.storage.run_directory import storing
 
 _NOTHING = Captured(None, (), b"", False)
@@ -83,11 +81,14 @@ class _Run:
         self._logs: list[Log] = []
         self._findings: list[Finding] = []
         self._was_captured = False
-        self._activity = _Activity(order.active_seconds)
+        self._activity = Activity(order.active_seconds, lambda count: _say("active", bytes=count))
 
     def carried_out(self) -> tuple[Outcome, Captured]:
         """Make the checkout, run the steps, capture."""
         order = self._order
+        if order.steps and order.confinement.is_refused:
+            self._refuse()
+            return self._outcome(_NOTHING), _NOTHING
         if order.makes and not self._made():
             return self._outcome(_NOTHING), _NOTHING
         if order.steps:
@@ -129,6 +130,16 @@ class _Run:
         _say("checkout")
         return True
 
+    def _refuse(self) -> None:
+        """Say that nothing is begun which what is required cannot keep."""
+        confinement = self._order.confinement
+        message = f"it is to be confined, and here it would be {confinement.tier}"
+        hint = (
+            f"{confinement.weaker}; `factory doctor` says what helps; or take less "
+            "(sandbox.least, sandbox.mode)"
+        )
+        self._add(Code.SANDBOX_WEAKER, "confinement", message, hint)
+
     def _run_steps(self) -> None:
         temporary = self._attempt.temporary()
         try:
@@ -144,47 +155,22 @@ class _Run:
             self._attempt.drop_temporary(remove_checkout)
 
     def _run_step(self, step: Step, temporary: Path) -> StepEnded:
-        order = self._order
-        home = {"HOME": str(self._attempt.folder / HOME)} if order.is_check else {}
-        names = (f"{step.name}.stdout.log", f"{step.name}.stderr.log")
-        checkout = self._attempt.checkout
-        if not is_checkout_folder(checkout):
-            # A setup can put a link there; what is behind it is none of ours.
-            return self._gone(step)
-        folder = self._attempt.log_folder()
-        done = watched(
-            step.argv,
-            env={**order.environment, **home, "TMPDIR": str(temporary)},
-            cwd=checkout,
-            limits=Limits(
-                wall_seconds=step.wall_seconds,
-                idle_seconds=step.idle_seconds,
-                grace_seconds=order.grace_seconds,
-                log_bytes=order.log_bytes,
-            ),
-            logs=(folder / names[0], folder / names[1]),
+        ran = run_step(
+            self._order,
+            step,
+            attempt=self._attempt,
+            temporary=temporary,
             lifeline=self._lifeline,
             heard=self._activity.heard,
         )
-        for name, role, truncated in zip(names, ("stdout", "stderr"), done.truncated, strict=True):
-            self._logs.append(Log(name=name, role=f"{step.name} {role}", truncated=truncated))
-            if truncated:
-                message = f"it said more than {order.log_bytes} bytes; the middle is left out"
-                self._findings.append(
-                    note(Code.WORKER_LOG_TRUNCATED, f"{order.name}: LOGS/{name}", message)
-                )
-        ended = _ended(step, done)
-        self._ended.append(ended)
-        if ended.survivors:
-            message = f"{ended.survivors} processes that it started could not be ended"
+        self._ended.append(ran.ended)
+        self._logs += ran.logs
+        self._findings += ran.findings
+        if ran.ended.survivors:
+            message = f"{ran.ended.survivors} processes that it started could not be ended"
             hint = "they belong to another user, or sleep in the kernel; look for them"
             self._add(Code.WORKER_PROCESSES_LEFT, step.name, message, hint)
-        return ended
-
-    def _gone(self, step: Step) -> StepEnded:
-        ended = replace(unbegun(step, "not_started"), reason="the checkout is gone, or is a link")
-        self._ended.append(ended)
-        return ended
+        return ran.ended
 
     def _goes_on(self, step: Step, ended: StepEnded) -> bool:
         """Return whether the next step may begin."""
@@ -251,35 +237,6 @@ class _Run:
 
     def _add(self, code: Code, what: str, message: str, hint: str) -> None:
         self._findings.append(blocking(code, f"{self._order.name}: {what}", message, hint))
-
-
-class _Activity:
-    """That the steps of an order say something, told at most once in so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._told = time.monotonic()
-        self._bytes = 0
-
-    def heard(self, count: int) -> None:
-        """Count what was said; say so where it is time."""
-        self._bytes += count
-        if time.monotonic() - self._told >= self._seconds:
-            self._told = time.monotonic()
-            _say("active", bytes=self._bytes)
-
-
-def _ended(step: Step, done: Watched) -> StepEnded:
-    return StepEnded(
-        name=step.name,
-        kind=step.kind,
-        how=done.how,
-        exit_code=done.exit_code,
-        signal=done.signal,
-        milliseconds=done.milliseconds,
-        survivors=done.survivors,
-        reason=done.reason,
-    )
 
 
 def _complain(error: Exception) -> None:

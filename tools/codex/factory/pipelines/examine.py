@@ -8,6 +8,7 @@ from tools.codex.factory.domain.artifact import LogEntry
 from tools.codex.factory.domain.check import red
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
+from tools.codex.factory.pipelines.confining import check_confinement
 from tools.codex.factory.pipelines.history import flaked_in, passed_in
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
 from tools.codex.factory.pipelines.record import RecordedRun
@@ -39,7 +40,7 @@ def examined(
     """
     if merged.tree is None or not run.plan.checks:
         return Examined()
-    with site(ground, run) as where:
+    with site(ground, run, check_confinement, record) as where:
         about = _checking(ground, run, where, record)
         cleared_checks(about.folder)
         logs: list[LogEntry] = []
@@ -72,7 +73,10 @@ def examined(
 def _checking(
     ground: Session, run: RecordedRun, where: Site, record: Callable[[Event], None]
 ) -> Checking:
-    made_with = versions(ground.git_version)
+    found, confinement = versions(ground.git_version), where.confinement
+    made_with = {name: found[name] for name in _TOOLS}
+    # What passes with the network may fail without, and what is hidden decides, too.
+    made_with["confinement"] = f"{confinement.tier}, network {confinement.network}"
     return Checking(
         run=run.directory,
         plan=run.plan,
@@ -80,8 +84,9 @@ def _checking(
         place=where.place,
         shallow=where.shallow,
         environment=check_environment(ground),
-        made_with={name: made_with[name] for name in _TOOLS},
+        made_with=made_with,
         work=where.work,
+        confinement=confinement,
         settings=ground.settings.config.checks,
         passes=Passes(ground.runs_root),
         secrets=ground.secrets,

@@ -17,6 +17,7 @@ from tools.codex.factory.domain.path import quoted, unquoted
 from tools.codex.factory.domain.result import Integration, with_checks
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
 from tools.codex.factory.host import Host
+from tools.codex.factory.pipelines.confining import integrator_confinement, weaker_event
 from tools.codex.factory.pipelines.pipe import (
     Asked,
     Examine,
@@ -30,15 +31,18 @@ from tools.codex.factory.pipelines.pipe import (
 from tools.codex.factory.pipelines.record import RecordedRun, integrator_status, recorded_in
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.process.child import Completed, Conversation, conversation
+from tools.codex.factory.process.lifeline import is_over
 from tools.codex.factory.process.tree import die_with_parent
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.objects import objects_of
 from tools.codex.factory.repository.quarantine import open_store
+from tools.codex.factory.sandbox.place import Place
+from tools.codex.factory.sandbox.tiers import held
 from tools.codex.factory.stages.clear import cleared
 from tools.codex.factory.stages.integrate import Tools, integrate, part_of
 from tools.codex.factory.stages.redact import redaction_note
 from tools.codex.factory.stages.report import ThisRun, report_event, with_findings, write_report
-from tools.codex.factory.storage.run_directory import STORE, plan_name
+from tools.codex.factory.storage.run_directory import STORE, RunDirectory, plan_name
 from tools.codex.factory.wiring import clock, own_command, own_environment, stamp, versions
 
 WORD = "_integrator"
@@ -61,13 +65,16 @@ def integrated(
         git_version=ground.git_version,
         plans={plan_name(one.revision): digest_of(canonical(one)) for one in run.plans[1:]},
         forms=ground.settings.config.report.forms(),
-        parent=os.getpid(),
     )
     environment = own_environment(ground.host.variables)
+    confinement = integrator_confinement(ground, run.directory, run.manifest.workers)
+    if confinement.weaker:
+        record(weaker_event(run.directory.run, confinement))
+    command, rules = held(own_command(WORD), confinement, _place(run.directory))
     with (
         tempfile.TemporaryFile() as stderr,
         conversation(
-            own_command(WORD), env=environment, cwd=run.directory.folder, stderr=stderr
+            command, env=environment, cwd=run.directory.folder, stderr=stderr, rules=rules
         ) as talk,
     ):
         talk.say(order.model_dump_json().encode())
@@ -133,7 +140,7 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         integration = integrate(directory, plan, manifest, tools=tools, record=events.append)
         yield from (event_said(event) for event in events)
         yield _merged_said(integration)
-        while (asked := _asked(hear, order)) is not None and asked.kind == "merge":
+        while (asked := _asked(hear)) is not None and asked.kind == "merge":
             yield _merged_said(part_of(integration, asked.workers, plan, manifest, tools=tools))
         if asked is None:
             # Whoever asked is gone, and the lock with it: another factory may hold the run now.
@@ -167,12 +174,20 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
     yield Said(kind="reported")
 
 
-def _asked(hear: BinaryIO, order: Order) -> Asked | None:
+def _asked(hear: BinaryIO) -> Asked | None:
     """Return what is wanted next, or None where nobody who may ask is there any more."""
     line = hear.readline()
-    if not line or os.getppid() != order.parent:
-        return None
-    return Asked.model_validate_json(line)
+    return Asked.model_validate_json(line) if line and not is_over(hear.fileno()) else None
+
+
+def _place(run: RunDirectory) -> Place:
+    """Return where the integrator stands: throw-away files of its own it has in the run."""
+    return Place(
+        machine=os.uname().machine,
+        is_root=os.geteuid() == 0,
+        folder=os.path.realpath(run.folder),
+        temporary="",
+    )
 
 
 def _merged_said(integration: Integration) -> Said:

@@ -20,6 +20,7 @@ from tools.codex.factory.pipelines.begin import (
     refuse_unlaunched,
     run_event,
 )
+from tools.codex.factory.pipelines.confining import worker_confinement
 from tools.codex.factory.pipelines.cut_ledger import refuse_cut_ledger
 from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.integrator import integrated
@@ -207,7 +208,7 @@ def _worked(
             record=record,
         )
         if any(entry.source in WORKED for entry in run.plan.workers):
-            with site(ground, run) as where:
+            with site(ground, run, worker_confinement, record) as where:
                 about = Launch(
                     run=run.directory,
                     plan=run.plan,

@@ -30,8 +30,6 @@ class Order(Artifact):
     """Digests of the plan's later revisions."""
     forms: tuple[str, ...]
     """The other forms in which the report is wanted."""
-    parent: int
-    """The process that holds the run's lock; without it nothing may be written."""
 
 
 class Asked(Artifact):

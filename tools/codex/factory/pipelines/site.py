@@ -2,15 +2,18 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.codex.factory.config import Settings
+from tools.codex.factory.domain.confinement import Confinement
+from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.errors import ConfigurationError
 from tools.codex.factory.executors import rehearsal
 from tools.codex.factory.executors.local import Local
+from tools.codex.factory.pipelines.confining import weaker_event
 from tools.codex.factory.pipelines.record import RecordedRun
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import shallow_of, work_trees
@@ -67,9 +70,17 @@ def work_folder(ground: Session, root: Path, run: RunDirectory) -> Path:
     return run_folder(root, ground.repository.git_dir, run.run, manifest)
 
 
+Confine = Callable[[Session, RunDirectory, Path], Confinement]
+
+
 @contextmanager
-def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
-    """Yield where the run's workers work; left, whatever ran there has ended and was captured."""
+def site(
+    ground: Session, run: RecordedRun, confine: Confine, record: Callable[[Event], None]
+) -> Iterator[Site]:
+    """Yield where the run's workers or checks work, confined as `confine` finds they can be.
+
+    Left, whatever ran there has ended and was captured.
+    """
     root = root_of(ground)
     work = ground.settings.config.work
     place = Local(
@@ -78,6 +89,9 @@ def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
         jobs=work.jobs,
     )
     folder = work_folder(ground, root, run.directory)
+    confinement = confine(ground, run.directory, root)
+    if confinement.weaker:
+        record(weaker_event(run.directory.run, confinement))
     built_in = (sys.executable, "-I", "-S", rehearsal.__file__, "{worker_id}", "{outbox}")
     try:
         with place:
@@ -88,6 +102,7 @@ def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
                 environment=let_through(ground.host.variables, work.environment),
                 rehearsing=built_in if run.manifest.rehearsal else (),
                 shallow=shallow_of(ground.git, ground.repository),
+                confinement=confinement,
             )
     finally:
         # What holds no checkout any more is no use to anyone.

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from tools.codex.factory.errors import FactoryError, NoRoom, UnfitHost, is_spent
+from tools.codex.factory.process.rules import FREE, Rules
+from tools.codex.factory.process.spawn import Pipes, Spawned
 
 
 class TookTooLong(FactoryError):
@@ -91,25 +93,24 @@ def run(
     return Completed(done.returncode, done.stdout, done.stderr)
 
 
-def asked(argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, seconds: float) -> Completed:
-    """Run a program that is not ours, without stdin and in a session of its own, as `run` does.
+def asked(
+    argv: tuple[str, ...],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    seconds: float,
+    rules: Rules = FREE,
+) -> Completed:
+    """Run a program that is not ours, without stdin and in a session of its own, under `rules`.
 
     Where it takes longer than `seconds` nothing that it started in its session lives on.
     """
-    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    pipes = Pipes(subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
     try:
-        child = subprocess.Popen(
-            argv,
-            stdin=nothing,
-            stdout=pipe,
-            stderr=pipe,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
-        )
+        spawned = Spawned(argv, rules=rules, env=env, cwd=cwd, pipes=pipes, tied=False)
     except OSError as error:
         raise _not_started(argv[0], cwd, error) from error
-    with child:
+    with spawned, spawned.child as child:
         try:
             stdout, stderr = child.communicate(timeout=seconds)
         except subprocess.TimeoutExpired as error:
@@ -124,25 +125,28 @@ def asked(argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, seconds: 
 
 @contextmanager
 def conversation(
-    argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, stderr: IO[bytes]
+    argv: tuple[str, ...],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    stderr: IO[bytes],
+    rules: Rules = FREE,
 ) -> Iterator[Conversation]:
-    """Start `argv` in a session of its own and speak with it; it is gone when the block ends."""
+    """Start `argv` in a session of its own, under `rules`, and speak with it.
+
+    It is gone when the block ends.
+    """
+    pipes = Pipes(subprocess.PIPE, subprocess.PIPE, stderr.fileno())
     try:
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
-        )
+        spawned = Spawned(argv, rules=rules, env=env, cwd=cwd, pipes=pipes, tied=False)
     except OSError as error:
         raise _not_started(argv[0], cwd, error) from error
+    child = spawned.child
     try:
         yield Conversation(child, stderr)
     finally:
         _end(child, kill=True)
+        spawned.release()
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):

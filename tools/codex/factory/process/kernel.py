@@ -40,6 +40,17 @@ def kernel_setting(name: str) -> int | None:
         return None
 
 
+def called(number: int, *arguments: object) -> int:
+    """Return what a system call answers; raise OSError where it refuses."""
+    # Integers go as what the kernel takes them for: a pointer is as wide as a long.
+    words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
+    answer = int(ctypes.CDLL(None, use_errno=True).syscall(ctypes.c_long(number), *words))
+    if answer < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return answer
+
+
 def _landlock() -> int:
     """Return the version, or the negative error number."""
     if sys.platform != "linux":

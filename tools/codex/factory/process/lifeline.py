@@ -52,6 +52,13 @@ class Lifeline:
         self._cut = True
 
 
+def is_over(handle: int) -> bool:
+    """Return whether nobody holds the other end of a pipe any more, whatever it still holds."""
+    asked = select.poll()
+    asked.register(handle, 0)
+    return any(said & select.POLLHUP for _, said in asked.poll(0))
+
+
 def first_line(handle: int) -> bytes:
     """Return one line, unbuffered: what is read beyond it would be lost to the lifeline."""
     said = b""

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 class FileRules:
     """A Landlock ruleset: what is `handled` is refused, but where `allowed` grants it by folder.
 
-    Rights are bits of LANDLOCK_ACCESS_FS_*, `network` of LANDLOCK_ACCESS_NET_*, `scopes` of
-    LANDLOCK_SCOPE_*. A kernel that does not know a right yet leaves it out.
+    With something `hidden`, reading is handled too, and granted for the rest. Rights are bits of
+    LANDLOCK_ACCESS_FS_*, `network` of LANDLOCK_ACCESS_NET_*, `scopes` of LANDLOCK_SCOPE_*. A kernel
+    that does not know a right yet leaves it out.
     """
 
     handled: int
     allowed: tuple[tuple[str, int], ...]
+    hidden: tuple[str, ...] = ()
     network: int = 0
     scopes: int = 0
 
@@ -24,8 +26,9 @@ class Rules:
 
     `filters` are seccomp programs; `observing` is one whose calls the parent is told of.
     `fed` are contents that the child reads from open files, whose numbers take the place of the
-    given words in its command line. `limits` are those of `resource`. `is_wrapped`: the child is
-    a wrapper that says on its status file how what it wraps ended.
+    given words in its command line. `limits` are those of `resource`. With `status` the child is a
+    wrapper that starts the program `wraps` and says how that ended: into the open file whose number
+    takes the place of that word.
     """
 
     files: FileRules | None = None
@@ -34,7 +37,8 @@ class Rules:
     drops_capabilities: bool = False
     fed: Mapping[str, bytes] = field(default_factory=dict)
     limits: tuple[tuple[int, int], ...] = ()
-    is_wrapped: bool = False
+    status: str = ""
+    wraps: str = ""
 
 
 FREE = Rules()

@@ -94,15 +94,18 @@ def workers_of(mark: bytes, folder: Path) -> list[Process]:
     return found
 
 
-def end_descendants(*, grace_seconds: float, reap: Callable[[], bool]) -> int:
+def end_descendants(
+    *, grace_seconds: float, reap: Callable[[], bool], spared: int | None = None
+) -> int:
     """End every process below this one: TERM, after the grace KILL; return how many are left.
 
+    The process `spared` is not told to end before that: it ends with what it holds.
     `reap` collects zombies, and returns whether a child is left: only the kernel knows for sure.
     What is left cannot be ended: it sleeps in the kernel, or belongs to another user.
     """
     if not reap():
         return 0
-    _send(descendants(), signal.SIGTERM)
+    _send([one for one in descendants() if one.pid != spared], signal.SIGTERM)
     until = time.monotonic() + grace_seconds
     while reap() and time.monotonic() < until:
         time.sleep(_PAUSE_SECONDS)

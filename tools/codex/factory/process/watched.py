@@ -1,5 +1,6 @@
 """A stranger's command: held to its limits, its output to logs, all that it started gone after."""
 
+import errno
 import os
 import selectors
 import shutil
@@ -15,12 +16,16 @@ from typing import Literal
 
 from tools.codex.factory.process.lifeline import Lifeline
 from tools.codex.factory.process.log import CappedLog
-from tools.codex.factory.process.tree import die_with_parent, end_descendants
+from tools.codex.factory.process.rules import FREE, Rules
+from tools.codex.factory.process.spawn import Pipes, Spawned
+from tools.codex.factory.process.tree import end_descendants
 
 How = Literal["exited", "signalled", "timed_out", "idle", "stopped", "not_started"]
 _CHUNK = 1 << 16
 _POLL_SECONDS = 0.05
 _MOST_ROUNDS = 64
+_SHELL_SIGNALS = 128
+"""What shells and wrappers add to the number of a signal that ended a command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,9 @@ def watched(
     logs: tuple[Path, Path],
     lifeline: Lifeline,
     heard: Callable[[int], None],
+    rules: Rules = FREE,
 ) -> Watched:
-    """Run `argv` without stdin, in a session of its own, and return how it ended.
+    """Run `argv` without stdin, in a session of its own, under `rules`; return how it ended.
 
     `logs` are the files for stdout and stderr; `heard` is told how many bytes it said, each time.
     However it ends, nothing that it started lives on,
@@ -71,13 +77,19 @@ def watched(
     stdout, stderr = (CappedLog(path, limits.log_bytes) for path in logs)
     try:
         try:
-            child = _started(argv, env, cwd)
+            pipes = Pipes(subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
+            spawned = Spawned(argv, rules=rules, env=env, cwd=cwd, pipes=pipes, tied=True)
         except OSError as error:
-            return _not_started(argv[0], env, cwd, error)
-        watch = _Watch(child, limits, lifeline, (stdout, stderr), heard)
+            return _not_started(_reason(argv[0], env, cwd, error))
+        watch = _Watch(spawned.child, limits, lifeline, (stdout, stderr), heard)
         how = watch.until_it_ends(begun)
-        survivors = watch.end(how)
-        code = child.returncode
+        survivors = watch.end(spared=spawned.child.pid if rules.status else None)
+        code = spawned.child.returncode
+        if rules.status and how == "exited" and code >= 0:
+            code = _unwrapped(spawned.wrapped())
+        spawned.release()
+        if rules.status and code is None:
+            return _not_started(_why_not_begun(rules.wraps, env, _last_line(logs[1])))
         return Watched(
             how="signalled" if how == "exited" and code is not None and code < 0 else how,
             exit_code=code if code is not None and code >= 0 else None,
@@ -139,14 +151,18 @@ class _Watch:
                 return "idle"
         return "exited"
 
-    def end(self, how: How) -> int:
-        """End all that the child started, and the child; return how many are left."""
+    def end(self, *, spared: int | None) -> int:
+        """End all that the child started, and the child; return how many are left.
+
+        `spared` is not asked to end: a wrapper takes all with it, at once.
+        """
         if sys.platform != "linux":
             # There is no list of descendants: its group is all that can be named.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
-        left = end_descendants(grace_seconds=self._limits.grace_seconds, reap=self._drain_and_reap)
+        grace = self._limits.grace_seconds
+        left = end_descendants(grace_seconds=grace, reap=self._drain_and_reap, spared=spared)
         self._drain_and_reap()
         self._selector.close()
         for pipe in self._pipes:
@@ -194,28 +210,17 @@ class _Watch:
         return True
 
 
-def _started(argv: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=env,
-        cwd=cwd,
-        start_new_session=True,
-        preexec_fn=die_with_parent,
-    )
+def _unwrapped(code: int | None) -> int | None:
+    """Return the exit code of a wrapped command, or the negative signal that a wrapper tells so."""
+    return _SHELL_SIGNALS - code if code is not None and 0 < code - _SHELL_SIGNALS < 65 else code
 
 
-def _not_started(program: str, env: Mapping[str, str], cwd: Path, error: OSError) -> Watched:
-    if not cwd.is_dir():
-        reason = "the checkout is gone"
-    elif isinstance(error, FileNotFoundError) and not _is_there(program, env):
-        reason = f"program {program!r} is not on PATH"
-    elif isinstance(error, FileNotFoundError):
-        reason = f"program {program!r} is not there, or what its first line names is not"
-    else:
-        reason = f"program {program!r} cannot be started: {error.strerror}"
+def _last_line(log: Path) -> str:
+    lines = log.read_bytes()[-_CHUNK:].decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it says nothing"
+
+
+def _not_started(reason: str) -> Watched:
     return Watched(
         how="not_started",
         exit_code=None,
@@ -225,6 +230,30 @@ def _not_started(program: str, env: Mapping[str, str], cwd: Path, error: OSError
         truncated=(False, False),
         reason=reason,
     )
+
+
+def _reason(program: str, env: Mapping[str, str], cwd: Path, error: OSError) -> str:
+    """Return why a program cannot be started."""
+    if not cwd.is_dir():
+        return "the checkout is gone"
+    if not isinstance(error, FileNotFoundError):
+        return f"program {program!r} cannot be started: {error.strerror}"
+    return _absence(program, env)
+
+
+def _why_not_begun(program: str, env: Mapping[str, str], said: str) -> str:
+    """Return why a wrapper did not begin its program, which told of it by `said`."""
+    if said.endswith(f"execvp {program}: {os.strerror(errno.ENOENT)}"):
+        return _absence(program, env)
+    if f"execvp {program}: " in said:
+        return f"program {program!r} cannot be started: {said.rpartition(': ')[2]}"
+    return f"its confinement cannot be made: {said}"
+
+
+def _absence(program: str, env: Mapping[str, str]) -> str:
+    if not _is_there(program, env):
+        return f"program {program!r} is not on PATH"
+    return f"program {program!r} is not there, or what its first line names is not"
 
 
 def _is_there(program: str, env: Mapping[str, str]) -> bool:

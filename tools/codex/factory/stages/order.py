@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from tools.codex.factory.domain.confinement import Confinement
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, PROMPT, Step, WorkOrder
@@ -36,6 +37,7 @@ class Site:
     environment: Mapping[str, str]
     rehearsing: tuple[str, ...]
     shallow: str
+    confinement: Confinement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,7 @@ def worker_order(
             "FACTORY_WORKER_ID": entry.id,
         },
         is_check=False,
+        confinement=about.site.confinement,
         grace_seconds=seconds(work.grace),
         log_bytes=work.log_bytes,
         ignore=about.plan.policy.capture_ignore,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from tools.codex.factory.domain.confinement import Confinement
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import Digest, ObjectId
 from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder, ended_how
@@ -36,6 +37,7 @@ class Checking:
     environment: Mapping[str, str]
     made_with: Mapping[str, str]
     work: Work
+    confinement: Confinement
     settings: Checks
     passes: Passes
     secrets: Secrets
@@ -188,6 +190,7 @@ def _order(about: Checking, tree: Tree, check: Check, *, wall_seconds: float) ->
         is_check=True,
         grace_seconds=seconds(about.work.grace),
         log_bytes=about.work.log_bytes,
+        confinement=about.confinement,
         ignore=about.plan.policy.capture_ignore,
         limits=about.plan.policy.limits(),
     )

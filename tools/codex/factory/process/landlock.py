@@ -1,0 +1,84 @@
+"""Landlock: a ruleset made of values, and the calling thread held to it."""
+
+import ctypes
+import os
+import stat
+import struct
+from collections.abc import Iterator
+
+from tools.codex.factory.process.kernel import called, landlock_version
+from tools.codex.factory.process.rules import FileRules
+
+# The same numbers on every architecture that the house has filters for.
+_CREATE, _ADD, _RESTRICT = 444, 445, 446
+_PATH_BENEATH = 1
+# How many rights on files each version of the interface knows: 1, 2, 3, 4, 5 and later.
+_KNOWN = (13, 14, 15, 15, 16)
+_NETWORK_SINCE, _SCOPES_SINCE = 4, 6
+# What may be granted on a file that is no folder: execute, write, read, truncate, ioctl.
+_ON_FILES = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15
+READ = 1 << 0 | 1 << 2 | 1 << 3
+"""Rights to execute, to read a file, to list a folder."""
+
+
+def ruleset(rules: FileRules) -> int:
+    """Return the open file of a ruleset; raise OSError where the kernel has no Landlock."""
+    version = landlock_version()
+    known = (1 << _KNOWN[min(version, len(_KNOWN)) - 1]) - 1
+    handled = (rules.handled | (READ if rules.hidden else 0)) & known
+    attributes = struct.pack("=QQQ", handled, rules.network, rules.scopes)
+    size = 24 if version >= _SCOPES_SINCE else 16 if version >= _NETWORK_SINCE else 8
+    handle = called(_CREATE, attributes[:size], size, 0)
+    try:
+        for path, rights in (*rules.allowed, *_shown(rules)):
+            _grant(handle, path, rights & handled)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def restrict(handle: int) -> None:
+    """Hold the calling thread, and all that it starts, to a ruleset for good."""
+    called(_RESTRICT, handle, 0)
+
+
+def _shown(rules: FileRules) -> Iterator[tuple[str, int]]:
+    """Yield what may be read: a right on a folder holds for all below, so all but the hidden.
+
+    What lies beside something hidden is granted by itself, and is there when this is asked; the
+    folders above can be passed through, and not listed.
+    """
+    waiting = ["/"] if rules.hidden else []
+    while waiting:
+        folder = waiting.pop()
+        if folder in rules.hidden:
+            continue
+        begin = f"{folder.rstrip('/')}/"
+        if not any(path.startswith(begin) for path in rules.hidden):
+            yield folder, READ
+            continue
+        try:
+            waiting += [begin + name for name in os.listdir(folder)]
+        except OSError:
+            # What we cannot list, or is gone, needs no right.
+            continue
+
+
+def _grant(ruleset: int, path: str, rights: int) -> None:
+    try:
+        handle = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        kind = os.fstat(handle).st_mode
+        if stat.S_ISLNK(kind):
+            # It leads where other rules decide.
+            return
+        if not stat.S_ISDIR(kind):
+            rights &= _ON_FILES
+        if rights:
+            attributes = struct.pack("=Qi", rights, handle)
+            called(_ADD, ruleset, _PATH_BENEATH, ctypes.c_char_p(attributes), 0)
+    finally:
+        os.close(handle)

@@ -1,0 +1,71 @@
+"""A confinement as the command line of bubblewrap, and the seccomp program that it loads."""
+
+from collections.abc import Iterator
+
+from tools.codex.factory.domain.confinement import Confinement, is_within
+from tools.codex.factory.process.rules import Rules
+from tools.codex.factory.sandbox.place import Place
+from tools.codex.factory.sandbox.refusals import refusals
+
+_PRIVATE = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+"""Folders of its own for every command: what lies there else is not seen."""
+_FILTER, _STATUS = "{seccomp}", "{status}"
+# Nobody's number outside: a program that finds itself root, and without its rights, is confused.
+_USER = "1000"
+
+
+def held(
+    argv: tuple[str, ...], confinement: Confinement, place: Place
+) -> tuple[tuple[str, ...], Rules]:
+    """Return the command as bubblewrap starts it, and what it is fed."""
+    filters = refusals(confinement, place.machine, has_own_network=True)
+    words = (
+        confinement.program,
+        *_namespaces(confinement, place),
+        *_mounts(confinement, place),
+        *(("--seccomp", _FILTER) if filters else ()),
+        *("--json-status-fd", _STATUS, "--chdir", place.folder, "--", *argv),
+    )
+    fed = dict.fromkeys([_FILTER], filters[0]) if filters else {}
+    return words, Rules(fed=fed, status=_STATUS, wraps=argv[0])
+
+
+def _namespaces(confinement: Confinement, place: Place) -> Iterator[str]:
+    # All of them, the user's own too: without that one root keeps rights to undo mounts.
+    yield from ("--unshare-user", "--unshare-all", "--cap-drop", "ALL")
+    yield from ("--die-with-parent", "--new-session")
+    if place.is_root:
+        yield from ("--uid", _USER, "--gid", _USER)
+    if confinement.network:
+        yield "--share-net"
+    if not confinement.nests:
+        yield "--disable-userns"
+
+
+def _mounts(confinement: Confinement, place: Place) -> Iterator[str]:
+    """Yield all read-only, then each folder that is otherwise: the inner after the outer."""
+    yield from ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+    covered = (*_PRIVATE, *confinement.hidden, *confinement.writable)
+    steps: list[tuple[str, tuple[str, ...]]] = [
+        (path, _private(path, place.temporary)) for path in _PRIVATE
+    ]
+    steps += [(path, ("--tmpfs", path)) for path in confinement.hidden]
+    steps += [(path, ("--ro-bind", "/dev/null", path)) for path in confinement.hidden_files]
+    steps += [
+        (path, ("--ro-bind", path, path))
+        for path in confinement.readable
+        if is_within(path, [one for one in covered if one != path])
+    ]
+    steps += [(path, ("--bind", path, path)) for path in confinement.writable]
+    for _, words in sorted(steps, key=lambda step: step[0].count("/")):
+        yield from words
+    # What is hidden is not to be written either: it would look as if it were.
+    for path in confinement.hidden:
+        yield from ("--remount-ro", path)
+
+
+def _private(path: str, temporary: str) -> tuple[str, ...]:
+    if temporary and path in ("/tmp", "/var/tmp"):
+        # On the disk: a large file is not to take memory.
+        return ("--bind", temporary, path)
+    return ("--perms", "1777" if path != "/run" else "0755", "--tmpfs", path)
