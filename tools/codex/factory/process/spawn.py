@@ -62,7 +62,12 @@ class Spawned:
             self._released.wait()
 
         threading.Thread(target=begin, daemon=True).start()
-        started = answer.get()
+        try:
+            started = answer.get()
+        except BaseException:
+            # Told to stop just now: what was about to start has no one who would end it.
+            self._abandon(answer.get())
+            raise
         if isinstance(started, BaseException):
             self._close_status()
             raise started
@@ -78,6 +83,12 @@ class Spawned:
         """Let the thread end: the child is reaped."""
         self._released.set()
         self._close_status()
+
+    def _abandon(self, started: "subprocess.Popen[bytes] | BaseException") -> None:
+        if not isinstance(started, BaseException):
+            started.kill()
+            started.wait()
+        self.release()
 
     def wrapped(self) -> int | None:
         """Return the exit code of what the child wrapped; None where that never began."""
