@@ -1,16 +1,25 @@
 """What an executor is asked to do in a checkout, and what came of it."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from tools.codex.factory.domain.confinement import Quota
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import Digest, ObjectId
 from tools.codex.factory.domain.reader import PatchLimits
 from tools.codex.factory.domain.wording import brief
 
 How = Literal[
-    "exited", "signalled", "timed_out", "idle", "stopped", "not_started", "lost", "waiting"
+    "exited",
+    "signalled",
+    "timed_out",
+    "idle",
+    "over_quota",
+    "stopped",
+    "not_started",
+    "lost",
+    "waiting",
 ]
 CHECKOUT = "checkout"
 OUTBOX = "outbox"
@@ -61,11 +70,13 @@ class WorkOrder:
     known: "Outcome | None" = None
     active_seconds: float = 30.0
     """What it says is told of at most once in this time."""
+    quota: Quota = field(default_factory=Quota)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded:
-    """How one command ended. `reason` says why it was not started, where it was not."""
+    """How one command ended. `reason` says why it was not started, or what it took too
+    much of."""
 
     name: str
     kind: str
@@ -161,8 +172,20 @@ def ended_how(how: str, exit_code: int | None, signal: int | None) -> str:
     """Return in words how a command ended."""
     if how == "exited":
         return f"exited {exit_code}"
-    words = {"timed_out": "ran longer than it may", "idle": "said nothing for longer than it may"}
+    words = {
+        "timed_out": "ran longer than it may",
+        "idle": "said nothing for longer than it may",
+        "over_quota": "took more than it may",
+    }
     return f"was ended by signal {signal}" if how == "signalled" else words.get(how, how)
+
+
+def end_of(step: StepEnded) -> str:
+    """Return in words how a step ended, and why, where that is known."""
+    if step.how == "not_started":
+        return step.reason
+    words = ended_how(step.how, step.exit_code, step.signal)
+    return f"{words} ({step.reason})" if step.reason else words
 
 
 def order_from(said: dict[str, Any]) -> WorkOrder:
@@ -172,6 +195,7 @@ def order_from(said: dict[str, Any]) -> WorkOrder:
         "steps": steps,
         "ignore": tuple(said["ignore"]),
         "limits": PatchLimits(**said["limits"]),
+        "quota": Quota(**said["quota"]),
         "known": outcome_from(said["known"]) if said["known"] is not None else None,
     }
     return WorkOrder(**{**said, **more})

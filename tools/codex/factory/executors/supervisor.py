@@ -24,10 +24,12 @@ from tools.codex.factory.domain.order import (
 )
 from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError, NoRoom
+from tools.codex.factory.executors.quota import held
 from tools.codex.factory.host import Host, take_host
 from tools.codex.factory.process.lifeline import Lifeline, first_line
+from tools.codex.factory.process.rules import Rules
 from tools.codex.factory.process.tree import adopt_orphans, keep_to_itself
-from tools.codex.factory.process.watched import Limits, Watched, watched
+from tools.codex.factory.process.watched import Limits, watched
 from tools.codex.factory.repository.capture import Captured, capture, dirt
 from tools.codex.factory.repository.checkout import (
     Fresh,
@@ -152,20 +154,26 @@ class _Run:
             # A setup can put a link there; what is behind it is none of ours.
             return self._gone(step)
         folder = self._attempt.log_folder()
-        done = watched(
-            step.argv,
-            env={**order.environment, **home, "TMPDIR": str(temporary)},
-            cwd=checkout,
-            limits=Limits(
-                wall_seconds=step.wall_seconds,
-                idle_seconds=step.idle_seconds,
-                grace_seconds=order.grace_seconds,
-                log_bytes=order.log_bytes,
-            ),
-            logs=(folder / names[0], folder / names[1]),
-            lifeline=self._lifeline,
-            heard=self._activity.heard,
-        )
+        with held(order, (self._attempt.folder, temporary.parent)) as quota:
+            done = watched(
+                step.argv,
+                env={**order.environment, **home, "TMPDIR": str(temporary)},
+                cwd=checkout,
+                limits=Limits(
+                    wall_seconds=step.wall_seconds,
+                    idle_seconds=step.idle_seconds,
+                    grace_seconds=order.grace_seconds,
+                    log_bytes=order.log_bytes,
+                ),
+                logs=(folder / names[0], folder / names[1]),
+                lifeline=self._lifeline,
+                heard=self._activity.heard,
+                rules=Rules(limits=quota.limits),
+                group=quota.group,
+                usage=quota.usage,
+            )
+            ended, found = quota.came_of(step, done)
+        self._findings += found
         for name, role, truncated in zip(names, ("stdout", "stderr"), done.truncated, strict=True):
             self._logs.append(Log(name=name, role=f"{step.name} {role}", truncated=truncated))
             if truncated:
@@ -173,7 +181,6 @@ class _Run:
                 self._findings.append(
                     note(Code.WORKER_LOG_TRUNCATED, f"{order.name}: LOGS/{name}", message)
                 )
-        ended = _ended(step, done)
         self._ended.append(ended)
         if ended.survivors:
             message = f"{ended.survivors} processes that it started could not be ended"
@@ -267,19 +274,6 @@ class _Activity:
         if time.monotonic() - self._told >= self._seconds:
             self._told = time.monotonic()
             _say("active", bytes=self._bytes)
-
-
-def _ended(step: Step, done: Watched) -> StepEnded:
-    return StepEnded(
-        name=step.name,
-        kind=step.kind,
-        how=done.how,
-        exit_code=done.exit_code,
-        signal=done.signal,
-        milliseconds=done.milliseconds,
-        survivors=done.survivors,
-        reason=done.reason,
-    )
 
 
 def _complain(error: Exception) -> None:

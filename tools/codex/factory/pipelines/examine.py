@@ -82,6 +82,7 @@ def _checking(
         environment=check_environment(ground),
         made_with={name: made_with[name] for name in _TOOLS},
         work=where.work,
+        quota=where.quota,
         settings=ground.settings.config.checks,
         passes=Passes(ground.runs_root),
         secrets=ground.secrets,

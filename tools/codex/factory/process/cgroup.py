@@ -32,7 +32,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """How often a process was refused to what is in a group, and how many were killed for memory."""
+    """How often a new process was refused, and how many were killed for their memory."""
 
     refused: int = 0
     killed: int = 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from tools.codex.factory.domain.confinement import Quota
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.order import CHECKOUT, OUTBOX, PROMPT, Step, WorkOrder
@@ -36,6 +37,7 @@ class Site:
     environment: Mapping[str, str]
     rehearsing: tuple[str, ...]
     shallow: str
+    quota: Quota = field(default_factory=Quota)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ def worker_order(
         ignore=about.plan.policy.capture_ignore,
         limits=about.plan.policy.limits(),
         is_lost=is_lost,
+        quota=about.site.quota,
     )
 
 

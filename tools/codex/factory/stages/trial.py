@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from tools.codex.factory.domain.confinement import Quota
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import Digest, ObjectId
-from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder, ended_how
+from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder, end_of
 from tools.codex.factory.domain.plan import Check, Plan, seconds
 from tools.codex.factory.domain.secret import Secrets
 from tools.codex.factory.domain.settings import Checks, Work
@@ -36,6 +37,7 @@ class Checking:
     environment: Mapping[str, str]
     made_with: Mapping[str, str]
     work: Work
+    quota: Quota
     settings: Checks
     passes: Passes
     secrets: Secrets
@@ -148,8 +150,7 @@ def _run(about: Checking, attempt: Attempt, outcome: Outcome) -> Ran:
         if step.kind == "work":
             return Ran(step, step.reason, _said(about, attempt, step, outcome))
         if not step.is_good:
-            how = step.reason or ended_how(step.how, step.exit_code, step.signal)
-            reason = f"integration {step.name} failed: {how}"
+            reason = f"integration {step.name} failed: {end_of(step)}"
             return Ran(None, reason, _said(about, attempt, step, outcome))
     blocking = [finding.message for finding in outcome.findings if finding.blocks]
     return Ran(None, f"integration {blocking[0]}" if blocking else "its supervisor was killed")
@@ -190,6 +191,7 @@ def _order(about: Checking, tree: Tree, check: Check, *, wall_seconds: float) ->
         log_bytes=about.work.log_bytes,
         ignore=about.plan.policy.capture_ignore,
         limits=about.plan.policy.limits(),
+        quota=about.quota,
     )
 
 
