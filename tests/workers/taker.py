@@ -41,5 +41,5 @@ elif kind == "file":
             file.write(bytes(MIB))
 else:
     for number in range(amount * 16):
-        out.with_name(f"{number}.bin").write_bytes(os.urandom(1 << 16))
+        out.with_name(f"{number}.bin").write_bytes(bytes([number % 256]) * (1 << 16))
     time.sleep(60 if kind == "stays" else 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tools.codex.factory.domain.confinement import Quota
 from tools.codex.factory.domain.finding import Code, Finding, blocking, note
 from tools.codex.factory.domain.order import Step, StepEnded, WorkOrder
-from tools.codex.factory.domain.wording import counted, sized
+from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.process.cgroup import Group, grouped
 from tools.codex.factory.process.limits import tasks_of
 from tools.codex.factory.process.watched import Watched
@@ -64,8 +64,8 @@ class Held:
         if events.killed:
             say = blocking if done.signal == signal.SIGKILL and done.how == "signalled" else note
             message = (
-                f"the kernel killed {counted(events.killed, 'process')} of it, which together held "
-                f"more than {sized(quota.memory_bytes)} of memory"
+                f"the kernel killed {events.killed:,} of its processes, which together held more "
+                f"than {sized(quota.memory_bytes)} of memory"
             )
             hint = f"raise sandbox.memory_bytes, or let it hold less; {_LEFT}"
             yield say(Code.WORKER_OVER_QUOTA, subject, message, hint)

@@ -23,7 +23,7 @@ def limit_rows(quota: Quota, *, log_bytes: int) -> tuple[Row, ...]:
     group = grouped(processes=_ASKED.processes, memory_bytes=_ASKED.memory_bytes)
     processes, memory = group.processes, group.memory
     group.remove()
-    watched = "its supervisor looks at least every 2 seconds while looks are fast"
+    watched = "its supervisor looks every 2 seconds, or less often where a look takes long"
     return (
         _processes_row(_limit(f"{quota.processes:,}", "sandbox.processes"), processes),
         _memory_row(_limit(sized(quota.memory_bytes), "sandbox.memory_bytes"), memory),
