@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import Any
 import pytest
 
 from tests.builders import Repo
-from tests.conftest import Ended, Factory
-from tests.process.held import needs
+from tests.conftest import PROJECT, Ended, Factory
+from tests.disks import Disks, disks_of_its_own
+from tests.process.held import PATH, needs
+from tests.process.test_cgroup import MAKES
 from tests.work import Work
 from tests.workers import left_of, program
 from tools.codex.factory.process.hierarchy import folders_named
@@ -87,6 +91,8 @@ def _greedy_workers(work: Work) -> None:
     add("Large", "file", "5")
     add("Fills", "stays", "8", timeout="60s")
     add("FillsFast", "files", "8")
+    count = str(work.folder / "count")
+    work.add("Kills", command=program("killer", "src/Kills/done.txt", "9", count), allow=["src/**"])
     setup = [program("taker", "src/FillsBefore/done.txt", "files", "8")]
     work.add("FillsBefore", command=["true"], allow=["src/FillsBefore/**"], setup=setup)
 
@@ -101,6 +107,11 @@ def test_nothing_is_left_of_workers_that_want_too_much(day: Day) -> None:
 def _is_alive(folder: str) -> bool:
     # Other tests may run beside this one, and have groups of their own.
     return os.path.exists(f"/proc/{os.path.basename(folder).split('-')[2]}")
+
+
+def test_a_worker_that_kills_its_supervisor_leaves_no_group_either(day: Day) -> None:
+    assert day.ending("Kills")[0] == "lost"
+    assert day.captured("Kills") == ["src/Kills/done.txt"]
 
 
 def test_a_worker_within_its_quota_is_not_disturbed(day: Day) -> None:
@@ -204,3 +215,83 @@ def test_a_check_is_held_to_the_quota_and_says_what_was_too_much(work: Work) -> 
 
     (found,) = [one for one in ended.answer["findings"] if one["code"].startswith("check.")]
     assert "was ended by signal 9 (the kernel killed 1 of its processes" in found["message"]
+
+
+def limits_in(ended: Ended) -> dict[str, tuple[str, str]]:
+    """Return verdict and message of each row about a limit; of a group no reason and no number."""
+    return {
+        row["what"].removeprefix("limit on "): (row["verdict"], row["message"])
+        for row in ended.answer["rows"]
+        if row["what"].startswith("limit on ")
+    }
+
+
+def test_doctor_says_what_enforces_each_limit(factory: Factory) -> None:
+    needs(processes=40, memory_bytes=128 << 20)
+
+    said = limits_in(factory("doctor", "--json", env=SETTINGS))
+    bare = limits_in(factory("doctor", "--json"))
+
+    version = said["processes"][1][len("cgroup v")]
+    watched = (
+        "its supervisor looks every 2 seconds, or less often where a look takes long, and ends a "
+        "worker that fills the disk too"
+    )
+    assert said == {
+        "processes": ("ok", f"cgroup v{version} pids: 40 (sandbox.processes)"),
+        "memory": (
+            "ok",
+            f"cgroup v{version} memory, and RLIMIT_DATA of each process: 128.0 MiB "
+            "(sandbox.memory_bytes)",
+        ),
+        "a file": ("ok", "RLIMIT_FSIZE: 2.0 MiB (sandbox.file_bytes)"),
+        "the checkout": ("ok", f"{watched}: 4.0 MiB (sandbox.checkout_bytes)"),
+        "logs": ("ok", "its supervisor drops the middle: 16.0 MiB (work.log_bytes)"),
+        "the outbox": ("ok", "only three texts are taken from it, each of at most 1.0 MiB"),
+    }
+    assert bare["a file"] == ("ok", "RLIMIT_FSIZE: no limit is set (sandbox.file_bytes)")
+
+
+@pytest.fixture
+def disks() -> Iterator[Disks]:
+    with disks_of_its_own() as found:
+        yield found
+
+
+def test_where_no_group_can_be_made_workers_run_and_doctor_says_what_is_not_enforced(
+    disks: Disks, work: Work
+) -> None:
+    needs(processes=40)
+    disks.mount(Path("/sys/fs/cgroup"))
+    work.add("A", command=program("taker", "src/A", "forks", "60"), allow=["src/**"])
+
+    asked = disks.factory(work.factory, "doctor", "--json", env=SETTINGS)
+    ended = disks.factory(work.factory, "oneshot", "--plan", work.plan(), "--json", env=SETTINGS)
+
+    said = limits_in(asked)
+    assert ended.answer["status"] == "PASS"
+    assert said["processes"][0] == said["memory"][0] == "note"
+    assert said["processes"][1].startswith("nothing enforces it: no control group can be made in ")
+    assert said["memory"][1].startswith(
+        "RLIMIT_DATA of each process, and nothing for all together: 128.0 MiB"
+    )
+
+
+def test_doctor_fix_removes_the_group_of_a_killed_supervisor(factory: Factory) -> None:
+    needs(processes=40)
+    maker = subprocess.Popen(
+        [sys.executable, "-P", "-c", MAKES],
+        stdout=subprocess.PIPE,
+        env={**PATH, "PYTHONPATH": str(PROJECT)},
+    )
+    assert maker.stdout is not None
+    with maker.stdout:
+        pid, left = maker.stdout.readline().decode().split()
+    maker.kill()
+    maker.wait()
+
+    fixed = factory("doctor", "--fix", "--json").answer["fixed"]
+    again = factory("doctor", "--fix", "--json").answer["fixed"]
+
+    said = f"removed {left}: the supervisor that made it is gone"
+    assert (said in fixed, said in again, Path(left).is_dir()) == (True, False, False)
