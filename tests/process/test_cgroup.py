@@ -148,7 +148,8 @@ def test_what_a_killed_process_left_is_ended_and_removed_and_nobody_elses(
     ours = grouped(processes=9, memory_bytes=0)
     put(sleeper.pid, ours.folders[0])
     place = place_for("pids").folder
-    strange = [Path(place, name) for name in ("factory-1-1-1-1", "factory-x", "other-1-1-1-1")]
+    names = ("factory-1-1-1-1", "factory-x", "other-1-1-1-1")
+    strange = [Path(place, name) for name in names]
     for folder in strange:
         folder.mkdir()
     remove_leftovers()
@@ -158,7 +159,7 @@ def test_what_a_killed_process_left_is_ended_and_removed_and_nobody_elses(
 
     remove_leftovers()
 
-    stay = [Path(folder).is_dir() for folder in (ours.folders[0], *strange)]
+    stay = [folder.is_dir() for folder in [Path(ours.folders[0]), *strange]]
     for folder in strange:
         folder.rmdir()
     assert (stood, os.path.isdir(left)) == (True, False)
