@@ -37,6 +37,37 @@ def sleeper() -> "Iterator[subprocess.Popen[bytes]]":
     process.wait()
 
 
+@pytest.fixture
+def maker() -> "Iterator[subprocess.Popen[bytes]]":
+    """Return a process that makes a group, says what is in it and where it is, and sleeps."""
+    needs(processes=9)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", MAKES],
+        stdout=subprocess.PIPE,
+        env={**PATH, "PYTHONPATH": str(PROJECT)},
+    )
+    yield process
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+    remove_leftovers()
+
+
+@pytest.fixture
+def strange() -> Iterator[list[Path]]:
+    """Return groups that some other program, or a factory in another namespace, made."""
+    needs(processes=9)
+    names = ("factory-1-1-1-", "factory-x", "other-1-1-1-")
+    made = [Path(place_for("pids").folder, f"{name}{os.getpid()}") for name in names]
+    for folder in made:
+        folder.mkdir()
+    yield made
+    for folder in made:
+        if folder.is_dir():
+            folder.rmdir()
+
+
 def put(pid: int, folder: str) -> None:
     Path(folder, "cgroup.procs").write_text(str(pid), "ascii")
 
@@ -115,6 +146,17 @@ def test_a_group_is_removed_with_what_is_in_it_and_below_it(
     assert own_groups() == []
 
 
+def test_a_group_is_removed_however_deep_others_lie_in_it() -> None:
+    needs(processes=9)
+    group = grouped(processes=9, memory_bytes=0)
+    inner = group.folders[0]
+    for _ in range(1200):
+        inner += "/x"
+        os.mkdir(inner)
+
+    assert group.remove()
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_all_that_is_in_a_group_is_killed_by_either_version(
     version: int, sleeper: "subprocess.Popen[bytes]"
@@ -135,34 +177,22 @@ def test_all_that_is_in_a_group_is_killed_by_either_version(
 
 def test_what_a_killed_process_left_is_ended_and_removed_and_nobody_elses(
     sleeper: "subprocess.Popen[bytes]",
+    maker: "subprocess.Popen[bytes]",
+    strange: list[Path],
 ) -> None:
-    needs(processes=9)
-    maker = subprocess.Popen(
-        [sys.executable, "-P", "-c", MAKES],
-        stdout=subprocess.PIPE,
-        env={**PATH, "PYTHONPATH": str(PROJECT)},
-    )
     assert maker.stdout is not None
-    with maker.stdout:
-        pid, left = maker.stdout.readline().decode().split()
+    pid, left = maker.stdout.readline().decode().split()
     ours = grouped(processes=9, memory_bytes=0)
     put(sleeper.pid, ours.folders[0])
-    place = place_for("pids").folder
-    names = ("factory-1-1-1-1", "factory-x", "other-1-1-1-1")
-    strange = [Path(place, name) for name in names]
-    for folder in strange:
-        folder.mkdir()
     remove_leftovers()
-    stood = os.path.isdir(left)
+    stood = Path(left).is_dir()
     maker.kill()
     maker.wait()
 
     remove_leftovers()
 
     stay = [folder.is_dir() for folder in [Path(ours.folders[0]), *strange]]
-    for folder in strange:
-        folder.rmdir()
-    assert (stood, os.path.isdir(left)) == (True, False)
+    assert (stood, Path(left).is_dir()) == (True, False)
     assert comes(lambda: not os.path.exists(f"/proc/{pid}") or is_zombie(pid))
     assert (stay, sleeper.poll()) == ([True] * 4, None)
     assert ours.remove()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.codex.factory.process.hierarchy import Place, folders_named, place_for
+from tools.codex.factory.process.hierarchy import Place, folders_named, groups_in, place_for
 from tools.codex.factory.process.tree import processes
 
 _BEGIN = "factory-"
@@ -205,8 +205,8 @@ def _kill(version: int, folder: str) -> None:
 def _removed(version: int, folder: str) -> bool:
     until = time.monotonic() + _MOST_SECONDS
     while True:
-        for inner, _, _ in os.walk(folder, topdown=False):
-            # What was started may have made groups of its own in it.
+        # What was started may have made groups of its own in it.
+        for inner in reversed(groups_in(folder)):
             with suppress(OSError):
                 os.rmdir(inner)
             if os.path.isdir(inner):

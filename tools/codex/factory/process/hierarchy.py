@@ -103,9 +103,18 @@ def _hands_on(folder: str, controller: str) -> bool:
 def folders_named(begin: str) -> Iterator[tuple[int, str]]:
     """Yield version and folder of every group whose name begins so, wherever it was made."""
     for mount in mounts():
-        for folder, names, _ in os.walk(mount.folder):
-            for name in [name for name in names if name.startswith(begin)]:
-                yield mount.version, os.path.join(folder, name)
+        for folder in groups_in(mount.folder):
+            if os.path.basename(folder).startswith(begin):
+                yield mount.version, folder
+
+
+def groups_in(folder: str) -> list[str]:
+    """Return the folder of a group and of each below it, however deep, the outer ones first."""
+    found = [folder]
+    for one in found:
+        with suppress(OSError), os.scandir(one) as entries:
+            found += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return found
 
 
 def _shown(mount: Mount, path: str) -> str | None:
