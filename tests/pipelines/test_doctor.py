@@ -464,6 +464,12 @@ def test_this_version_says_that_it_confines_nothing(factory: Factory, env: dict[
         "user namespaces",
         "Landlock",
         "seccomp",
+        "limit on processes",
+        "limit on memory",
+        "limit on a file",
+        "limit on the checkout",
+        "limit on logs",
+        "limit on the outbox",
     ]
     assert "unconfined" in rows[0]["message"]
     assert {row["verdict"] for row in rows} <= {"ok", "note"}

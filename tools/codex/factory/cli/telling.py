@@ -34,6 +34,7 @@ _HOW = {
     "signalled": "ended by a signal; its work is captured",
     "timed_out": "ran longer than it may, and was ended; its work is captured",
     "idle": "said nothing for longer than it may, and was ended; its work is captured",
+    "over_quota": "took more than it may, and was ended; its work is captured",
     "stopped": "stopped with the factory; its work is captured",
     "lost": "lost with its supervisor; what is left of its work is captured",
     "not_started": "was not started",

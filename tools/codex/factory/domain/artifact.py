@@ -179,6 +179,7 @@ class Ending(Artifact):
         "signalled",
         "timed_out",
         "idle",
+        "over_quota",
         "stopped",
         "lost",
         "not_started",

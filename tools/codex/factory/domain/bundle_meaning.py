@@ -132,6 +132,13 @@ BUNDLE_MEANING: Mapping[Code, Meaning] = {
         "until then is in its bundle.",
         f"{_AGAIN}; a higher `idle_timeout` in the plan needs a new run, {_WITHOUT}.",
     ),
+    Code.WORKER_OVER_QUOTA: Meaning(
+        "The command took more than it may of memory, of processes, of one file, of its checkout "
+        "or of the disk: it was ended, its bundle has what it did until then; or, as a note, it "
+        "was refused more and went on.",
+        "Raise the setting that the message names (sandbox.memory_bytes, sandbox.processes, "
+        f"sandbox.file_bytes, sandbox.checkout_bytes): {_AGAIN}, {_WITHOUT}.",
+    ),
     Code.WORKER_STOPPED: Meaning(
         "The command was stopped together with the factory, twice.",
         f"{_AGAIN}, {_WITHOUT}.",

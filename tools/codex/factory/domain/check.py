@@ -116,7 +116,8 @@ def _how(row: CheckRow) -> str:
         return "failed"
     if ended.how == "not_started":
         return f"could not be started ({row.reason})"
-    return ended_how(ended.how, ended.exit_code, ended.signal)
+    how = ended_how(ended.how, ended.exit_code, ended.signal)
+    return f"{how} ({row.reason})" if row.reason else how
 
 
 def _finding(check: Check, code: Code, message: str, hint: str, *, blocks: bool = True) -> Finding:

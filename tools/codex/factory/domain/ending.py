@@ -16,12 +16,14 @@ _CODES = {
     "signalled": Code.WORKER_SIGNALLED,
     "timed_out": Code.WORKER_TIMED_OUT,
     "idle": Code.WORKER_IDLE,
+    "over_quota": Code.WORKER_OVER_QUOTA,
     "stopped": Code.WORKER_STOPPED,
     "lost": Code.WORKER_LOST,
 }
 _MESSAGES = {
     "timed_out": "it ran longer than it may",
     "idle": "it said nothing for longer than it may",
+    "over_quota": "it took more than it may",
     "stopped": "it was stopped with the factory",
     "lost": "how it ended is not known: its supervisor was killed",
 }
@@ -30,6 +32,7 @@ _HINTS = {
     "signalled": "its LOGS may say why; what it had done until then is in its DIFF.patch",
     "timed_out": "its DIFF.patch has its work; a longer `timeout` in the plan is another run",
     "idle": "its DIFF.patch has its work; a longer `idle_timeout` in the plan is another run",
+    "over_quota": "its DIFF.patch has its work; another finding says what it took too much of",
     "exited": "its LOGS may say why; what it had done until then is in its DIFF.patch",
 }
 

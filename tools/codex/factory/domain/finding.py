@@ -41,6 +41,7 @@ class Code(StrEnum):
     WORKER_SIGNALLED = "worker.signalled"
     WORKER_TIMED_OUT = "worker.timed_out"
     WORKER_IDLE = "worker.idle"
+    WORKER_OVER_QUOTA = "worker.over_quota"
     WORKER_STOPPED = "worker.stopped"
     WORKER_LOST = "worker.lost"
     WORKER_NOT_STARTED = "worker.not_started"

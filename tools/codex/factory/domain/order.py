@@ -11,7 +11,15 @@ from tools.codex.factory.domain.reader import PatchLimits
 from tools.codex.factory.domain.wording import brief
 
 How = Literal[
-    "exited", "signalled", "timed_out", "idle", "stopped", "not_started", "lost", "waiting"
+    "exited",
+    "signalled",
+    "timed_out",
+    "idle",
+    "over_quota",
+    "stopped",
+    "not_started",
+    "lost",
+    "waiting",
 ]
 CHECKOUT = "checkout"
 OUTBOX = "outbox"
@@ -67,7 +75,8 @@ class WorkOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded:
-    """How one command ended. `reason` says why it was not started, where it was not."""
+    """How one command ended. `reason` says why it was not started, or what it took too
+    much of."""
 
     name: str
     kind: str
@@ -163,8 +172,20 @@ def ended_how(how: str, exit_code: int | None, signal: int | None) -> str:
     """Return in words how a command ended."""
     if how == "exited":
         return f"exited {exit_code}"
-    words = {"timed_out": "ran longer than it may", "idle": "said nothing for longer than it may"}
+    words = {
+        "timed_out": "ran longer than it may",
+        "idle": "said nothing for longer than it may",
+        "over_quota": "took more than it may",
+    }
     return f"was ended by signal {signal}" if how == "signalled" else words.get(how, how)
+
+
+def end_of(step: StepEnded) -> str:
+    """Return in words how a step ended, and why, where that is known."""
+    if step.how == "not_started":
+        return step.reason
+    words = ended_how(step.how, step.exit_code, step.signal)
+    return f"{words} ({step.reason})" if step.reason else words
 
 
 def order_from(said: dict[str, Any]) -> WorkOrder:

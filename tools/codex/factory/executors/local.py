@@ -18,6 +18,7 @@ from tools.codex.factory.domain.lever import retrying
 from tools.codex.factory.domain.order import CLEAR, Outcome, WorkOrder, with_end
 from tools.codex.factory.errors import NoRoom, StorageError, UnfitHost, is_reason, raise_spent
 from tools.codex.factory.process.attended import Attended
+from tools.codex.factory.process.cgroup import remove_leftovers
 from tools.codex.factory.process.tree import (
     Process,
     adopt_orphans,
@@ -225,6 +226,7 @@ class Local:
             return [*ours, *workers_of(_mark(order.folder), Path(order.folder))]
 
         end_others(left, reap=lambda: reap(set(children()) - known))
+        remove_leftovers()
 
 
 def await_free(attempt: Attempt) -> Iterator[None]:
@@ -243,6 +245,7 @@ def end_workers(attempt: Attempt) -> None:
     """End what still works in an attempt whose supervisor is gone."""
     folder = attempt.folder
     end_others(lambda: workers_of(_mark(str(folder)), folder), reap=lambda: None)
+    remove_leftovers()
 
 
 def is_worked_in(attempt: Attempt) -> bool:

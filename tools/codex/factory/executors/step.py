@@ -9,8 +9,9 @@ from pathlib import Path
 from tools.codex.factory.domain.confinement import Confinement, is_within
 from tools.codex.factory.domain.finding import Code, Finding, note
 from tools.codex.factory.domain.order import PROMPT, Log, Step, StepEnded, WorkOrder, unbegun
+from tools.codex.factory.executors.quota import bounded
 from tools.codex.factory.process.lifeline import Lifeline
-from tools.codex.factory.process.watched import Limits, Watched, watched
+from tools.codex.factory.process.watched import Limits, watched
 from tools.codex.factory.repository.checkout import is_checkout_folder
 from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.tiers import held
@@ -49,33 +50,40 @@ def run_step(
     folder = attempt.log_folder()
     confinement = _of_step(order, step, attempt)
     argv, rules = held(step.argv, confinement, _place(attempt, temporary))
-    done = watched(
-        argv,
-        env=_environment(order, attempt, temporary),
-        cwd=checkout,
-        limits=Limits(
-            wall_seconds=step.wall_seconds,
-            idle_seconds=step.idle_seconds,
-            grace_seconds=order.grace_seconds,
-            log_bytes=order.log_bytes,
-        ),
-        logs=(folder / names[0], folder / names[1]),
-        lifeline=lifeline,
-        heard=heard,
-        rules=rules,
-    )
+    with bounded(order, (attempt.folder, temporary.parent)) as bounds:
+        done = watched(
+            argv,
+            env=_environment(order, attempt, temporary),
+            cwd=checkout,
+            limits=Limits(
+                wall_seconds=step.wall_seconds,
+                idle_seconds=step.idle_seconds,
+                grace_seconds=order.grace_seconds,
+                log_bytes=order.log_bytes,
+            ),
+            logs=(folder / names[0], folder / names[1]),
+            lifeline=lifeline,
+            heard=heard,
+            rules=replace(rules, limits=bounds.limits),
+            group=bounds.group,
+            usage=bounds.usage,
+        )
+        ended, found = bounds.came_of(step, done)
     message = f"it said more than {order.log_bytes} bytes; the middle is left out"
     told = list(zip(names, ("stdout", "stderr"), done.truncated, strict=True))
     return StepRun(
-        _ended(step, done),
+        ended,
         tuple(
             Log(name=name, role=f"{step.name} {role}", truncated=truncated)
             for name, role, truncated in told
         ),
-        tuple(
-            note(Code.WORKER_LOG_TRUNCATED, f"{order.name}: LOGS/{name}", message)
-            for name, _, truncated in told
-            if truncated
+        (
+            *found,
+            *(
+                note(Code.WORKER_LOG_TRUNCATED, f"{order.name}: LOGS/{name}", message)
+                for name, _, truncated in told
+                if truncated
+            ),
         ),
     )
 
@@ -140,16 +148,3 @@ def _environment(order: WorkOrder, attempt: Attempt, temporary: Path) -> dict[st
     home = attempt.folder / HOME
     kept = {name: value for name, value in found.items() if name not in _HOMES}
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / _CACHE)}
-
-
-def _ended(step: Step, done: Watched) -> StepEnded:
-    return StepEnded(
-        name=step.name,
-        kind=step.kind,
-        how=done.how,
-        exit_code=done.exit_code,
-        signal=done.signal,
-        milliseconds=done.milliseconds,
-        survivors=done.survivors,
-        reason=done.reason,
-    )

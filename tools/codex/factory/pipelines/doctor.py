@@ -22,6 +22,7 @@ from tools.codex.factory.repository.discovery import base_of
 from tools.codex.factory.repository.weight import weight
 from tools.codex.factory.stages.confinement import confinement_rows
 from tools.codex.factory.stages.gather import gather
+from tools.codex.factory.stages.limits import limit_rows
 from tools.codex.factory.stages.preflight import host_rows, refused
 from tools.codex.factory.stages.programs import agent_rows, program_rows
 from tools.codex.factory.storage.schema_folder import differing
@@ -35,7 +36,7 @@ _REINSTALL = "install factory again"
 def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, Tidied]:
     """Return a row for each thing asked, and what was fixed before they were asked."""
     fixed = _fixed(standing) if fixing else Tidied()
-    variables = standing.host.variables
+    variables, config = standing.host.variables, standing.settings.config
     runs, once = standing.runs_root, _ledger(standing)
     rows = (
         *_needed(standing, "HEAD", once),
@@ -48,6 +49,7 @@ def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, Tidied]:
         *schema_rows(HOUSE),
         *agent_rows(_worker_environment(standing)),
         *confinement_rows(variables),
+        *limit_rows(config.sandbox.quota(), log_bytes=config.work.log_bytes),
     )
     return _grouped(rows), fixed
 

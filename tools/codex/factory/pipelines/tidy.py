@@ -15,6 +15,7 @@ from tools.codex.factory.pipelines.pipeline import locked
 from tools.codex.factory.pipelines.stale import clear_done
 from tools.codex.factory.pipelines.standing import Standing
 from tools.codex.factory.pipelines.stored import ledger_rows, temporary_folder
+from tools.codex.factory.process.cgroup import remove_leftovers
 from tools.codex.factory.repository.checkout import remove_checkout
 from tools.codex.factory.storage.attempt import Attempt, ownerless
 from tools.codex.factory.storage.cut_off import is_settled
@@ -97,6 +98,11 @@ def _attempts_removed(standing: Standing) -> Iterator[str]:
         yield from clear_done(*places, keep=keep, remove=remove_checkout)
 
 
+def _groups_removed(_standing: Standing) -> Iterator[str]:
+    for folder in remove_leftovers():
+        yield f"removed {folder}: the supervisor that made it is gone"
+
+
 def _half_begun_removed(standing: Standing) -> Iterator[str]:
     root = standing.runs_root
     for name in half_begun(root) if isinstance(root, Path) else ():
@@ -114,5 +120,6 @@ FIXES: tuple[Fix, ...] = (
     _ledger_repaired,
     _attempts_removed,
     _throw_away_removed,
+    _groups_removed,
     _half_begun_removed,
 )

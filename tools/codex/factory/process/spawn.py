@@ -3,7 +3,6 @@
 import json
 import os
 import queue
-import resource
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.codex.factory.process.cgroup import Group
 from tools.codex.factory.process.confine import confine_thread
+from tools.codex.factory.process.limits import set_limits
 from tools.codex.factory.process.rules import Rules
 from tools.codex.factory.process.tree import die_with_parent
 
@@ -44,8 +45,12 @@ class Spawned:
         cwd: Path,
         pipes: Pipes,
         tied: bool,
+        group: Group | None = None,
     ) -> None:
-        """Start `argv`, `tied` to our own end; raise OSError where it, or a rule, cannot be had."""
+        """Start `argv` in `group`, `tied` to our own end.
+
+        Raises OSError where it, or a rule, cannot be had.
+        """
         self._released = threading.Event()
         self._status: int | None = None
         answer: queue.SimpleQueue[subprocess.Popen[bytes] | BaseException] = queue.SimpleQueue()
@@ -54,7 +59,7 @@ class Spawned:
             try:
                 with self._given(argv, rules) as (words, handles):
                     confine_thread(rules)
-                    before = _before_it_begins(rules) if tied or rules.limits else None
+                    before = _before_it_begins(rules, group) if tied or rules.limits else None
                     answer.put(_started(words, handles, env, cwd, pipes, before))
             except BaseException as error:
                 answer.put(error)
@@ -145,7 +150,7 @@ def _started(
     )
 
 
-def _before_it_begins(rules: Rules) -> Callable[[], None]:
+def _before_it_begins(rules: Rules, group: Group | None) -> Callable[[], None]:
     """Return what the forked child does before it becomes the command.
 
     Limits are a process's own, so no thread can have them in the child's place; and whoever sets
@@ -155,10 +160,9 @@ def _before_it_begins(rules: Rules) -> Callable[[], None]:
 
     def begin() -> None:
         die_with_parent()
-        for kind, most in rules.limits:
-            _, hard = resource.getrlimit(kind)
-            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(kind, (most, most))
+        if group is not None:
+            group.enter()
+        set_limits(rules.limits)
 
     return begin
 

@@ -12,15 +12,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
+from tools.codex.factory.process.cgroup import Group
 from tools.codex.factory.process.lifeline import Lifeline
 from tools.codex.factory.process.log import CappedLog
 from tools.codex.factory.process.rules import FREE, Rules
 from tools.codex.factory.process.spawn import Pipes, Spawned
 from tools.codex.factory.process.tree import end_descendants
 
-How = Literal["exited", "signalled", "timed_out", "idle", "stopped", "not_started"]
+How = Literal["exited", "signalled", "timed_out", "idle", "over_quota", "stopped", "not_started"]
 _CHUNK = 1 << 16
 _POLL_SECONDS = 0.05
 _MOST_ROUNDS = 64
@@ -53,7 +54,17 @@ class Watched:
     truncated: tuple[bool, bool]
     """Whether stdout and stderr said more than their logs hold."""
     reason: str
-    """Why it was not started, where it was not."""
+    """Why it was not started, or what it took too much of."""
+
+
+class Watcher(Protocol):
+    """What looks now and then whether a command took more than it may."""
+
+    def due(self) -> float:
+        """Return when the next look is due, on the monotonic clock."""
+
+    def exceeded(self) -> str:
+        """Look; return what was taken too much, or ""."""
 
 
 def watched(
@@ -66,11 +77,13 @@ def watched(
     lifeline: Lifeline,
     heard: Callable[[int], None],
     rules: Rules = FREE,
+    group: Group | None = None,
+    usage: Watcher | None = None,
 ) -> Watched:
     """Run `argv` without stdin, in a session of its own, under `rules`; return how it ended.
 
     `logs` are the files for stdout and stderr; `heard` is told how many bytes it said, each time.
-    However it ends, nothing that it started lives on,
+    It runs in `group`; `usage` may end it. However it ends, nothing that it started lives on,
     also what daemonised: whoever calls has adopted orphans, and has no other child.
     """
     begun = time.monotonic()
@@ -78,10 +91,12 @@ def watched(
     try:
         try:
             pipes = Pipes(subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
-            spawned = Spawned(argv, rules=rules, env=env, cwd=cwd, pipes=pipes, tied=True)
+            spawned = Spawned(
+                argv, rules=rules, env=env, cwd=cwd, pipes=pipes, tied=True, group=group
+            )
         except OSError as error:
             return _not_started(_reason(argv[0], env, cwd, error))
-        watch = _Watch(spawned.child, limits, lifeline, (stdout, stderr), heard)
+        watch = _Watch(spawned.child, limits, lifeline, (stdout, stderr), heard, group, usage)
         how = watch.until_it_ends(begun)
         survivors = watch.end(spared=spawned.child.pid if rules.status else None)
         code = spawned.child.returncode
@@ -97,7 +112,7 @@ def watched(
             milliseconds=int((time.monotonic() - begun) * 1000),
             survivors=survivors,
             truncated=(stdout.truncated, stderr.truncated),
-            reason="",
+            reason=watch.over,
         )
     finally:
         stdout.close()
@@ -114,7 +129,12 @@ class _Watch:
         lifeline: Lifeline,
         logs: tuple[CappedLog, CappedLog],
         tell: Callable[[int], None],
+        group: Group | None,
+        usage: Watcher | None,
     ) -> None:
+        self.over = ""
+        self._group = group
+        self._usage = usage
         self._child = child
         self._limits = limits
         self._lifeline = lifeline
@@ -134,11 +154,12 @@ class _Watch:
 
     def until_it_ends(self, begun: float) -> How:
         """Return why the wait is over: the child's own end, a limit, or the lifeline."""
-        limits = self._limits
+        limits, usage = self._limits, self._usage
         until = begun + limits.wall_seconds
         while not self._is_over():
             silent = self._heard + limits.idle_seconds if limits.idle_seconds else until
-            wait = max(0.0, min(until, silent) - time.monotonic())
+            look = usage.due() if usage else until
+            wait = max(0.0, min(until, silent, look) - time.monotonic())
             self._listen(wait if self._pid_handle is not None else min(wait, _POLL_SECONDS))
             if self._is_over():
                 break
@@ -149,6 +170,9 @@ class _Watch:
                 return "timed_out"
             if limits.idle_seconds and now >= self._heard + limits.idle_seconds:
                 return "idle"
+            if usage and now >= usage.due() and (over := usage.exceeded()):
+                self.over = over
+                return "over_quota"
         return "exited"
 
     def end(self, *, spared: int | None) -> int:
@@ -163,6 +187,10 @@ class _Watch:
             self._child.wait()
         grace = self._limits.grace_seconds
         left = end_descendants(grace_seconds=grace, reap=self._drain_and_reap, spared=spared)
+        if left and self._group is not None:
+            # It may be another user's: a group is killed whoever its members belong to.
+            self._group.kill()
+            left = end_descendants(grace_seconds=0, reap=self._drain_and_reap)
         self._drain_and_reap()
         self._selector.close()
         for pipe in self._pipes:

@@ -7,7 +7,7 @@ from tools.codex.factory.domain.artifact import Ending
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.lever import retrying
-from tools.codex.factory.domain.order import Outcome, ended_how
+from tools.codex.factory.domain.order import Outcome, end_of
 from tools.codex.factory.domain.plan import WorkerEntry
 from tools.codex.factory.domain.tree import around, spliced
 from tools.codex.factory.errors import StorageError
@@ -88,8 +88,7 @@ def _step_findings(entry: WorkerEntry, outcome: Outcome) -> list[Finding]:
     again = f"{retrying(entry.id)} makes a new attempt"
     for step in outcome.steps:
         if step.kind == "setup" and not step.is_good and step.how != "stopped":
-            how = step.reason or ended_how(step.how, step.exit_code, step.signal)
-            message = f"{step.name} {how}; the worker was not started"
+            message = f"{step.name} {end_of(step)}; the worker was not started"
             hint = f"look into {entry.id}/LOGS in the run folder, bring what it lacks; then {again}"
             found.append(
                 blocking(Code.WORKER_SETUP_FAILED, f"{entry.id}: {step.name}", message, hint)

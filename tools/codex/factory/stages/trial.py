@@ -9,7 +9,7 @@ from pathlib import Path
 from tools.codex.factory.domain.confinement import Confinement
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import Digest, ObjectId
-from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder, ended_how
+from tools.codex.factory.domain.order import Outcome, Step, StepEnded, WorkOrder, end_of
 from tools.codex.factory.domain.plan import Check, Plan, seconds
 from tools.codex.factory.domain.secret import Secrets
 from tools.codex.factory.domain.settings import Checks, Work
@@ -150,8 +150,7 @@ def _run(about: Checking, attempt: Attempt, outcome: Outcome) -> Ran:
         if step.kind == "work":
             return Ran(step, step.reason, _said(about, attempt, step, outcome))
         if not step.is_good:
-            how = step.reason or ended_how(step.how, step.exit_code, step.signal)
-            reason = f"integration {step.name} failed: {how}"
+            reason = f"integration {step.name} failed: {end_of(step)}"
             return Ran(None, reason, _said(about, attempt, step, outcome))
     blocking = [finding.message for finding in outcome.findings if finding.blocks]
     return Ran(None, f"integration {blocking[0]}" if blocking else "its supervisor was killed")
