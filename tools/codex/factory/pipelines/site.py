@@ -88,6 +88,7 @@ def site(ground: Session, run: RecordedRun) -> Iterator[Site]:
                 environment=let_through(ground.host.variables, work.environment),
                 rehearsing=built_in if run.manifest.rehearsal else (),
                 shallow=shallow_of(ground.git, ground.repository),
+                blocks_trespass=ground.settings.config.sandbox.on_attempt == "block",
             )
     finally:
         # What holds no checkout any more is no use to anyone.

@@ -101,7 +101,7 @@ class Notices:
     def is_waiting(self, notice: Notice) -> bool:
         """Return whether the call still waits: so what was read is of its own process."""
         key = ctypes.c_uint64(notice.key)
-        return _LIBC.ioctl(self._handle, _IS_VALID, ctypes.byref(key)) == 0
+        return bool(_LIBC.ioctl(self._handle, _IS_VALID, ctypes.byref(key)) == 0)
 
     def let_go_on(self, notice: Notice) -> None:
         """Let the kernel do what it would have done."""

@@ -1,5 +1,6 @@
 """What a command tries to write outside: each such call looked at, and always let go on."""
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -167,11 +168,9 @@ def _aims(call: Call, notice: Notice, process: Reach) -> list[_Aim]:
     needs: Needs = "there"
     if flags & CREATES:
         needs = "absent" if flags & EXCLUSIVE else "nothing"
-    return [
-        # What must be new follows no link.
-        _Aim(place, place.follows and needs != "absent", needs)
-        for place in call.places
-    ]
+    # What must be new follows no link either.
+    follows = needs != "absent" and not flags & os.O_NOFOLLOW
+    return [_Aim(place, follows, needs) for place in call.places]
 
 
 def _follows(place: Place, arguments: tuple[int, ...]) -> bool:

@@ -41,8 +41,8 @@ def _moved(source: Place, target: Place) -> tuple[Place, ...]:
     return (replace(source, needs="there"), target)
 
 
-_OPENED = Place(0, follows=True)
-_OPENED_AT = Place(1, 0, follows=True)
+_OPENED = Place(0)
+_OPENED_AT = Place(1, 0)
 # By which argument they open; the program can look into none that only points there.
 _FLAGS_OF = {"open": 1, "openat": 2, "openat2": 2}
 _POINTED = {"openat2"}
