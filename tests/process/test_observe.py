@@ -159,7 +159,7 @@ def test_what_a_path_means_is_where_the_kernel_goes(
         ("to-file", ground.outside / "file"),
         ("dangling", ground.outside / "born"),
         ("chain", ground.inside / "to-file"),
-        ("root", "/proc/self/root"),
+        ("root", Path("/proc/self/root")),
     ]:
         (ground.inside / name).symlink_to(target)
     source = f"import os; out = {str(ground.outside)!r}; {what}"

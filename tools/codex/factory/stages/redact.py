@@ -158,7 +158,10 @@ def redacted_confined(confined: Confined | None, secrets: Secrets) -> tuple[Conf
             content, count = secrets.redacted(text.encode("utf-8", "surrogateescape"))
             texts.append(content.decode("utf-8", "surrogateescape"))
             total += count
-        kept.append(replace(one, path=texts[0], program=texts[1]))
+        path, program = texts
+        # Where a mark itself is a secret, nothing is left of what began with it.
+        path = path if path.startswith(("/", "[factory: ")) else f"/{path}"
+        kept.append(replace(one, path=path, program=program))
     return replace(confined, trespasses=tuple(kept)), total
 
 
