@@ -76,6 +76,6 @@ def test_long_and_hostile_paths_stand_in_a_message_briefly() -> None:
     )
 
     assert finding.blocks
-    assert finding.message.startswith("4 attempts to write outside: chmod '\"/\\\\nxxx")
-    assert finding.message.endswith("..., write '\"/\\\\377\"'")
+    assert finding.message.startswith('4 attempts to write outside: chmod "/\\nxxx')
+    assert finding.message.endswith('..., write "/\\377"')
     assert len(finding.message) < 250

@@ -139,8 +139,8 @@ def test_where_policy_says_so_it_blocks(tmp_path: Path) -> None:
             "code": "sandbox.trespass",
             "severity": "blocks",
             "subject": "A_worker: STATUS.json",
-            "message": "4 attempts to write outside: write '/opt/0', write '/opt/1', "
-            "write '/opt/2' and 1 more",
+            "message": "4 attempts to write outside: write /opt/0, write /opt/1, write /opt/2 "
+            "and 1 more",
             "hint": "read what it wanted there; sandbox.writable lets workers write a folder; then "
             "`factory launch --only A_worker` makes a new attempt; "
             "`factory amend --drop A_worker --reason WHY` leaves its work out",

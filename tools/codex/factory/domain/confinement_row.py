@@ -10,12 +10,13 @@ from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.trespass import Trespass
 from tools.codex.factory.domain.verdict import Judgement
-from tools.codex.factory.domain.wording import brief, counted, few
+from tools.codex.factory.domain.wording import counted, few
 
 CHECKS = "checks"
 OTHERS = frozenset({CHECKS, str(INTEGRATOR)})
 """Who is named in rows beside workers."""
 _NAMED = 3
+_MOST_PATH = 120
 
 
 def confinement_record(confined: Confined) -> ConfinementRecord:
@@ -55,13 +56,17 @@ def trespass_findings(worker: str, confined: Confined | None) -> list[Finding]:
     """Return what blocks a worker that tried to write outside, where policy says so."""
     if confined is None or not confined.tried:
         return []
-    named = [f"{one.operation} {brief(quoted(one.path))}" for one in confined.trespasses]
+    named = [f"{one.operation} {_brief(quoted(one.path))}" for one in confined.trespasses]
     message = f"{counted(confined.tried, 'attempt')} to write outside: {few(named, _NAMED)}"
     hint = (
         "read what it wanted there; sandbox.writable lets workers write a folder; then "
         f"{retrying(worker)} makes a new attempt; {dropping(worker)} leaves its work out"
     )
     return [blocking(Code.SANDBOX_TRESPASS, f"{worker}: STATUS.json", message, hint)]
+
+
+def _brief(path: str) -> str:
+    return path if len(path) <= _MOST_PATH else f"{path[:_MOST_PATH]}..."
 
 
 def _recorded(one: Trespass) -> TrespassRecord:
