@@ -30,6 +30,7 @@ _FAMILIES = {
     "patch": "DIFF.patch against the base commit",
     "source": "work that was made elsewhere",
     "worker": "how a worker ended",
+    "sandbox": "what it tried outside",
     "capture": "what lay in its checkout",
     "scope": "paths against the scope lock",
     "overlap": "bundles against each other",

@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 
+from tools.codex.factory.domain.confinement import Demand, Tier
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import digest, object_id, run_id, worker_id
 from tools.codex.factory.domain.path import repo_path, unquoted
+from tools.codex.factory.domain.trespass import MOST_KEPT, Operation
 
 WORKER_ARTIFACTS = (
     "DIFF.patch",
@@ -44,6 +46,13 @@ def _any_worker(text: str) -> str:
     return text if text == "Z_integrator" else worker_id(text)
 
 
+def _host_path_text(text: str) -> str:
+    # Its begin may have been a secret.
+    if not unquoted(text).startswith(("/", "[factory: ")):
+        raise ValueError("it is no absolute path")
+    return text
+
+
 RunIdText = Annotated[str, AfterValidator(run_id)]
 WorkerIdText = Annotated[str, AfterValidator(_any_worker)]
 ObjectIdText = Annotated[str, AfterValidator(object_id), Field(pattern="^[0-9a-f]{40}$")]
@@ -55,6 +64,11 @@ PathText = Annotated[
         description="A repository path; in git's C quotes where it holds control characters, "
         "quotes or bytes that are not UTF-8."
     ),
+]
+HostPathText = Annotated[
+    str,
+    AfterValidator(_host_path_text),
+    Field(description="An absolute path of the host; quoted as repository paths are."),
 ]
 ModeText = Literal["100644", "100755", "120000", "160000"]
 Status = Literal["PENDING", "WAITING", "PASS", "BLOCKED", "FAIL"]
@@ -188,6 +202,33 @@ class Ending(Artifact):
     signal: Whole | None
 
 
+class TrespassRecord(Artifact):
+    """A write outside what a command may write, tried `count` times by a program."""
+
+    operation: Operation
+    path: HostPathText
+    program: str
+    count: Count
+
+
+class ConfinementRecord(Artifact):
+    """What kept a command to what it may write, and what it tried beyond.
+
+    `weaker` says why the tier is weaker than the strongest, `unobserved` why attempts could not
+    be seen; both are empty where that is not so. `beyond` counts attempts more than are listed,
+    `caches` writes of Python's caches into read-only places, which are none.
+    """
+
+    tier: Tier
+    demand: Demand
+    weaker: str
+    observed: bool
+    unobserved: str
+    trespasses: Annotated[tuple[TrespassRecord, ...], Field(max_length=MOST_KEPT)]
+    beyond: Count
+    caches: Count
+
+
 class WorkerStatus(Artifact):
     """A worker's STATUS.json."""
 
@@ -204,6 +245,8 @@ class WorkerStatus(Artifact):
     captured_tree: ObjectIdText | None
     findings: Annotated[tuple[FindingRecord, ...], FailFast()]
     usage: dict[str, Whole]
+    confinement: ConfinementRecord | None = None
+    """None for work made elsewhere."""
 
 
 class Seal(Artifact):

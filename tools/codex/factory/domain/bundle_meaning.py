@@ -177,6 +177,12 @@ BUNDLE_MEANING: Mapping[Code, Meaning] = {
         "Let the worker leave nothing in its outbox but SUMMARY.md, SUGGESTIONS.md and "
         f"HANDOFF_NOTE.json, each a plain file of at most 1 MiB, in a new run, {_WITHOUT}.",
     ),
+    Code.SANDBOX_TRESPASS: Meaning(
+        "The worker tried to write outside what it may write, and sandbox.on_attempt is `block`; "
+        "its STATUS.json and THIS RUN list what it tried.",
+        "Read what it wanted there; sandbox.writable lets workers write a folder more, "
+        f'sandbox.on_attempt = "note" only lists attempts: {_AGAIN}, {_WITHOUT}.',
+    ),
     Code.CAPTURE_FAILED: Meaning(
         "What lies in the checkout could not be captured; the message says why.",
         f"Mend what the message names, take over from the kept checkout what you need, and start a "

@@ -4,6 +4,7 @@ from typing import Literal
 
 from tools.codex.factory.domain.artifact import (
     Artifact,
+    ConfinementRecord,
     Count,
     DigestText,
     Ending,
@@ -95,6 +96,12 @@ class LedgerHead(Artifact):
     sha256: DigestText
 
 
+class ConfinementRow(ConfinementRecord):
+    """How a worker, the checks (`checks`) or the integrator were confined."""
+
+    who: str
+
+
 class IntegratorStatus(Artifact):
     """Z_integrator/STATUS.json: the verdict and what stands behind it."""
 
@@ -127,6 +134,7 @@ class IntegratorStatus(Artifact):
     duration_ms: Count
     versions: dict[str, str]
     error: str | None
+    confinement: tuple[ConfinementRow, ...] = ()
 
 
 class OverlapRow(Artifact):

@@ -50,6 +50,7 @@ class Code(StrEnum):
     WORKER_PROCESSES_LEFT = "worker.processes_left"
     WORKER_LOG_TRUNCATED = "worker.log_truncated"
     WORKER_OUTBOX = "worker.outbox"
+    SANDBOX_TRESPASS = "sandbox.trespass"
     CAPTURE_FAILED = "capture.failed"
     CAPTURE_CHECKOUT_GONE = "capture.checkout_gone"
     CAPTURE_GIT_GONE = "capture.git_gone"

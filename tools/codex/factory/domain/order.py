@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from tools.codex.factory.domain.confined import Confined, confined_from
 from tools.codex.factory.domain.confinement import FREE, Confinement, confinement_from
 from tools.codex.factory.domain.finding import Code, Finding, Severity
 from tools.codex.factory.domain.identity import Digest, ObjectId
@@ -122,6 +123,7 @@ class Outcome:
     stray: bool
     is_whole: bool
     was_captured: bool
+    confined: Confined | None = None
 
     @property
     def is_good(self) -> bool:
@@ -210,6 +212,7 @@ def outcome_from(said: dict[str, Any]) -> Outcome:
         "steps": tuple(_step_ended(step) for step in said["steps"]),
         "findings": tuple(_finding(one) for one in said["findings"]),
         "logs": tuple(_log(log) for log in said["logs"]),
+        "confined": confined_from(said.get("confined")),
     }
     outcome = Outcome(**{**said, **more})
     _refuse_odd_end(outcome)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.codex.factory.domain.confinement import Confinement, is_within
 from tools.codex.factory.domain.finding import Code, Finding, note
 from tools.codex.factory.domain.order import PROMPT, Log, Step, StepEnded, WorkOrder, unbegun
+from tools.codex.factory.domain.trespass import NOTHING, Seen
 from tools.codex.factory.executors.quota import bounded
 from tools.codex.factory.process.lifeline import Lifeline
 from tools.codex.factory.process.watched import Limits, watched
@@ -24,9 +25,14 @@ _CACHE = ".cache"
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """How a step ended, what it said, and what is to be known of it."""
+    """How a step ended, what it said, and what is to be known of it.
+
+    `seen` is what it tried outside, `unobserved` why that could not be seen.
+    """
 
     ended: StepEnded
+    seen: Seen = NOTHING
+    unobserved: str = ""
     logs: tuple[Log, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -73,6 +79,8 @@ def run_step(
     told = list(zip(names, ("stdout", "stderr"), done.truncated, strict=True))
     return StepRun(
         ended,
+        done.seen,
+        done.unobserved,
         tuple(
             Log(name=name, role=f"{step.name} {role}", truncated=truncated)
             for name, role, truncated in told

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tools.codex.factory.domain.confined import Confined
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.domain.order import (
@@ -21,9 +22,10 @@ from tools.codex.factory.domain.order import (
     unbegun,
     with_end,
 )
+from tools.codex.factory.domain.trespass import NOTHING, together
 from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError, NoRoom
-from tools.codex.factory.executors.step import Activity, run_step
+from tools.codex.factory.executors.step import Activity, StepRun, run_step
 from tools.codex.factory.host import Host, take_host
 from tools.codex.factory.process.lifeline import Lifeline, first_line
 from tools.codex.factory.process.tree import adopt_orphans, keep_to_itself
@@ -80,6 +82,7 @@ class _Run:
         self._ended: list[StepEnded] = []
         self._logs: list[Log] = []
         self._findings: list[Finding] = []
+        self._ran: list[StepRun] = []
         self._was_captured = False
         self._activity = Activity(order.active_seconds, lambda count: _say("active", bytes=count))
 
@@ -163,6 +166,7 @@ class _Run:
             lifeline=self._lifeline,
             heard=self._activity.heard,
         )
+        self._ran.append(ran)
         self._ended.append(ran.ended)
         self._logs += ran.logs
         self._findings += ran.findings
@@ -219,8 +223,27 @@ class _Run:
             stray=bool(captured.stray),
             is_whole=captured.is_whole,
             was_captured=self._was_captured,
+            confined=self._confined() if self._order.steps else None,
         )
         return with_end(outcome, self._order.known)
+
+    def _confined(self) -> Confined:
+        """Return what kept the steps, and what they tried."""
+        confinement = self._order.confinement
+        unobserved = [ran.unobserved for ran in self._ran if ran.unobserved]
+        if not self._ran:
+            unobserved = ["nothing was run"]
+        seen = together(ran.seen for ran in self._ran) if not unobserved else NOTHING
+        return Confined(
+            tier=confinement.tier,
+            demand=confinement.demand,
+            weaker=confinement.weaker,
+            observed=not unobserved,
+            unobserved=unobserved[0] if unobserved else "",
+            trespasses=seen.trespasses,
+            beyond=seen.beyond,
+            caches=seen.caches,
+        )
 
     def _deciding(self) -> StepEnded:
         """Return the end that says how the whole order ended."""

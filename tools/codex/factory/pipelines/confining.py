@@ -58,7 +58,7 @@ def integrator_confinement(
     wanted = _wanted(
         ground,
         "integrator",
-        shown=(*_lent(ground), *_tools(ground), *bundles),
+        shown=(*_lent(ground), *_tools(ground), str(ground.runs_root), *bundles),
         hidden=(),
         writable=(os.path.realpath(run.folder),),
         network=False,
@@ -101,6 +101,8 @@ def _wanted(
         setup_network=settings.network == "on",
         nests=role == "worker",
         has_home=role == "check" or demand != "off",
+        # The integrator's own code tells itself what it tries.
+        observes=role != "integrator",
         quota=settings.quota(),
     )
 

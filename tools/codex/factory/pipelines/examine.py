@@ -6,7 +6,10 @@ from pathlib import Path
 
 from tools.codex.factory.domain.artifact import LogEntry
 from tools.codex.factory.domain.check import red
+from tools.codex.factory.domain.confined import confined_together
+from tools.codex.factory.domain.confinement_row import CHECKS, confinement_record, confinement_row
 from tools.codex.factory.domain.event import Event
+from tools.codex.factory.domain.evidence import ConfinementRow
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
 from tools.codex.factory.pipelines.confining import check_confinement
 from tools.codex.factory.pipelines.history import flaked_in, passed_in
@@ -43,31 +46,41 @@ def examined(
     with site(ground, run, check_confinement, record) as where:
         about = _checking(ground, run, where, record)
         cleared_checks(about.folder)
-        logs: list[LogEntry] = []
-        base = Tree(
-            "base",
-            "the base",
-            ObjectId(run.manifest.base_commit),
-            ObjectId(run.manifest.base_tree),
-        )
-        if run.manifest.rehearsal:
-            return Examined(checks=checked(about, base, on="base", logs=logs), logs=tuple(logs))
-        whole = _tree("merged", "the merged tree", merged, base)
-        rows = checked(about, whole, on="merged", logs=logs)
-        failing = red(run.plan, rows)
-        if not failing:
-            return Examined(checks=rows, logs=tuple(logs))
+        found = _examined(about, run, merged, ask, salvaging=salvaging)
+        return replace(found, confinement=_rows(about))
 
-        def merge(workers: tuple[WorkerId, ...]) -> Tree | None:
-            said = ask(workers)
-            return _part(merged, workers, said, base) if said.tree else None
 
-        attribution = attributed(about, failing, merged.workers, base=base, merge=merge)
-        found = Examined(checks=rows, attribution=attribution, logs=tuple(logs))
-        if not salvaging:
-            return found
-        salvage, search = salvaged(about, merged.workers, attribution, merge=merge)
-        return replace(found, salvage=salvage, salvage_search=search)
+def _examined(
+    about: Checking, run: RecordedRun, merged: MergedSaid, ask: Ask, *, salvaging: bool
+) -> Examined:
+    logs: list[LogEntry] = []
+    commit, tree = ObjectId(run.manifest.base_commit), ObjectId(run.manifest.base_tree)
+    base = Tree("base", "the base", commit, tree)
+    if run.manifest.rehearsal:
+        return Examined(checks=checked(about, base, on="base", logs=logs), logs=tuple(logs))
+    whole = _tree("merged", "the merged tree", merged, base)
+    rows = checked(about, whole, on="merged", logs=logs)
+    failing = red(run.plan, rows)
+    if not failing:
+        return Examined(checks=rows, logs=tuple(logs))
+
+    def merge(workers: tuple[WorkerId, ...]) -> Tree | None:
+        said = ask(workers)
+        return _part(merged, workers, said, base) if said.tree else None
+
+    attribution = attributed(about, failing, merged.workers, base=base, merge=merge)
+    found = Examined(checks=rows, attribution=attribution, logs=tuple(logs))
+    if not salvaging:
+        return found
+    salvage, search = salvaged(about, merged.workers, attribution, merge=merge)
+    return replace(found, salvage=salvage, salvage_search=search)
+
+
+def _rows(about: Checking) -> tuple[ConfinementRow, ...]:
+    """Return how checks were confined; nothing where each passed before."""
+    if not about.confined:
+        return ()
+    return (confinement_row(CHECKS, confinement_record(confined_together(about.confined))),)
 
 
 def _checking(

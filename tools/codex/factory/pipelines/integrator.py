@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tools.codex.factory.domain.confined import Confined
+from tools.codex.factory.domain.confinement import Confinement
+from tools.codex.factory.domain.confinement_row import confinement_record, confinement_row
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event
-from tools.codex.factory.domain.evidence import (
-    IntegratorStatus,
-)
+from tools.codex.factory.domain.evidence import ConfinementRow, IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, unquoted
 from tools.codex.factory.domain.result import Integration, with_checks
@@ -93,6 +94,7 @@ def integrated(
             salvage=found.salvage,
             salvage_search=found.salvage_search,
             logs=found.logs,
+            confinement=(*found.confinement, _row(confinement)),
         )
         talk.say(asked.model_dump_json().encode())
         _listen(talk, run.directory.run, record, until="reported")
@@ -163,6 +165,7 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         versions=versions(order.git_version),
         ledger=asked.ledger,
         forms=order.forms,
+        confinement=asked.confinement,
         stamp=stamp,
     )
     redacted = tuple(
@@ -188,6 +191,16 @@ def _place(run: RunDirectory) -> Place:
         folder=os.path.realpath(run.folder),
         temporary="",
     )
+
+
+def _row(confinement: Confinement) -> ConfinementRow:
+    confined = Confined(
+        tier=confinement.tier,
+        demand=confinement.demand,
+        weaker=confinement.weaker,
+        observed=True,
+    )
+    return confinement_row(INTEGRATOR, confinement_record(confined))
 
 
 def _merged_said(integration: Integration) -> Said:

@@ -9,6 +9,7 @@ from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import (
     AttributionRow,
     CheckRow,
+    ConfinementRow,
     LedgerHead,
     Salvage,
     SalvageSearch,
@@ -47,6 +48,8 @@ class Asked(Artifact):
     salvage: Salvage | None = None
     salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
+    confinement: tuple[ConfinementRow, ...] = ()
+    """How the checks and the integrator itself were confined."""
 
 
 class EventSaid(Artifact):
@@ -94,6 +97,7 @@ class Examined:
     salvage: Salvage | None = None
     salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
+    confinement: tuple[ConfinementRow, ...] = ()
 
 
 Ask = Callable[[tuple[WorkerId, ...]], MergedSaid]

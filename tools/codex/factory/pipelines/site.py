@@ -103,6 +103,7 @@ def site(
                 rehearsing=built_in if run.manifest.rehearsal else (),
                 shallow=shallow_of(ground.git, ground.repository),
                 confinement=confinement,
+                blocks_trespass=ground.settings.config.sandbox.on_attempt == "block",
             )
     finally:
         # What holds no checkout any more is no use to anyone.

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tools.codex.factory.domain.trespass import UNBOUND, Bounds
+from tools.codex.factory.process.observed import Observing
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRules:
@@ -24,7 +27,8 @@ class FileRules:
 class Rules:
     """What holds a child and all that it starts.
 
-    `filters` are seccomp programs; `observing` is one whose calls the parent is told of.
+    `filters` are seccomp programs; of the calls in `observing` the parent is told, and counts those
+    outside `bounds`.
     `fed` are contents that the child reads from open files, whose numbers take the place of the
     given words in its command line. `limits` are those of `resource`. With `status` the child is a
     wrapper that starts the program `wraps` and says how that ended: into the open file whose number
@@ -33,7 +37,8 @@ class Rules:
 
     files: FileRules | None = None
     filters: tuple[bytes, ...] = ()
-    observing: bytes | None = None
+    observing: Observing | None = None
+    bounds: Bounds = UNBOUND
     drops_capabilities: bool = False
     fed: Mapping[str, bytes] = field(default_factory=dict)
     limits: tuple[tuple[int, int], ...] = ()

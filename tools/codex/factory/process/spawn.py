@@ -10,13 +10,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.codex.factory.domain.trespass import NOTHING, Seen
 from tools.codex.factory.process.cgroup import Group
 from tools.codex.factory.process.confine import confine_thread
 from tools.codex.factory.process.limits import set_limits
+from tools.codex.factory.process.listener import Listening, listening
+from tools.codex.factory.process.observe import Observer
 from tools.codex.factory.process.rules import Rules
 from tools.codex.factory.process.tree import die_with_parent
 
 _MOST_STATUS = 1 << 16
+_WAIT_SECONDS = 0.005
+_Answer = subprocess.Popen[bytes] | Listening | BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,18 @@ class Spawned:
         """
         self._released = threading.Event()
         self._status: int | None = None
-        answer: queue.SimpleQueue[subprocess.Popen[bytes] | BaseException] = queue.SimpleQueue()
+        self._listening = Listening(None, "it was not asked for")
+        self.observer: Observer | None = None
+        answer: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
 
         def begin() -> None:
             try:
                 with self._given(argv, rules) as (words, handles):
                     confine_thread(rules)
+                    if rules.observing is not None:
+                        answer.put(listening(rules.observing.program))
                     before = _before_it_begins(rules, group) if tied or rules.limits else None
-                    answer.put(_started(words, handles, env, cwd, pipes, before))
+                    answer.put(_begun(words, handles, env, cwd, pipes, before))
             except BaseException as error:
                 answer.put(error)
                 return
@@ -68,13 +77,13 @@ class Spawned:
 
         threading.Thread(target=begin, daemon=True).start()
         try:
-            started = answer.get()
+            started = self._started(answer, argv[0], rules)
         except BaseException:
             # Told to stop just now: what was about to start has no one who would end it.
-            self._abandon(answer.get())
+            self._abandon(self._started(answer, argv[0], rules))
             raise
         if isinstance(started, BaseException):
-            self._close_status()
+            self.release()
             raise started
         self.child = started
 
@@ -85,9 +94,43 @@ class Spawned:
         self.release()
 
     def release(self) -> None:
-        """Let the thread end: the child is reaped."""
+        """Let the thread end, and hear no more: the child is reaped, with all that it started."""
         self._released.set()
         self._close_status()
+        if self.observer is not None:
+            self.observer.close()
+
+    def seen(self) -> Seen:
+        """Return what was tried outside, as far as it was seen."""
+        return self.observer.seen() if self.observer is not None else NOTHING
+
+    def unobserved(self) -> str:
+        """Return why that could not be seen; "" where it could."""
+        return self.observer.unobserved() if self.observer is not None else self._listening.reason
+
+    def _started(
+        self, answer: "queue.SimpleQueue[_Answer]", program: str, rules: Rules
+    ) -> "subprocess.Popen[bytes] | BaseException":
+        """Return the child, or why there is none; answer meanwhile: its thread is observed too."""
+        while True:
+            with suppress(queue.Empty):
+                said = answer.get(timeout=_WAIT_SECONDS)
+                if not isinstance(said, Listening):
+                    return said
+                self._listening = said
+                self._observe(said, program, rules)
+            if self.observer is not None:
+                self.observer.answer()
+
+    def _observe(self, heard: Listening, program: str, rules: Rules) -> None:
+        if heard.handle is not None and rules.observing is not None:
+            wrapper = os.stat(program) if rules.status else None
+            self.observer = Observer(
+                heard.handle,
+                calls=rules.observing.calls,
+                bounds=rules.bounds,
+                wrapper=(wrapper.st_dev, wrapper.st_ino) if wrapper else None,
+            )
 
     def _abandon(self, started: "subprocess.Popen[bytes] | BaseException") -> None:
         if not isinstance(started, BaseException):
@@ -129,7 +172,7 @@ class Spawned:
             self._status = None
 
 
-def _started(
+def _begun(
     words: list[str],
     handles: list[int],
     env: Mapping[str, str],

@@ -1,9 +1,7 @@
 """A stranger's command: held to its limits, its output to logs, all that it started gone after."""
 
-import errno
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tools.codex.factory.domain.trespass import NOTHING, Seen
+from tools.codex.factory.process.absence import why_not_started, why_not_wrapped
 from tools.codex.factory.process.cgroup import Group
 from tools.codex.factory.process.lifeline import Lifeline
 from tools.codex.factory.process.log import CappedLog
+from tools.codex.factory.process.observe import Observer
 from tools.codex.factory.process.rules import FREE, Rules
 from tools.codex.factory.process.spawn import Pipes, Spawned
 from tools.codex.factory.process.tree import end_descendants
@@ -53,6 +54,10 @@ class Watched:
     survivors: int
     truncated: tuple[bool, bool]
     """Whether stdout and stderr said more than their logs hold."""
+    seen: Seen = NOTHING
+    """What it tried to write outside."""
+    unobserved: str = ""
+    """Why that could not be seen."""
     reason: str
     """Why it was not started, or what it took too much of."""
 
@@ -95,8 +100,8 @@ def watched(
                 argv, rules=rules, env=env, cwd=cwd, pipes=pipes, tied=True, group=group
             )
         except OSError as error:
-            return _not_started(_reason(argv[0], env, cwd, error))
-        watch = _Watch(spawned.child, limits, lifeline, (stdout, stderr), heard, group, usage)
+            return _not_started(why_not_started(argv[0], env, cwd, error))
+        watch = _Watch(spawned, limits, lifeline, (stdout, stderr), heard, group, usage)
         how = watch.until_it_ends(begun)
         survivors = watch.end(spared=spawned.child.pid if rules.status else None)
         code = spawned.child.returncode
@@ -104,7 +109,7 @@ def watched(
             code = _unwrapped(spawned.wrapped())
         spawned.release()
         if rules.status and code is None:
-            return _not_started(_why_not_begun(rules.wraps, env, _last_line(logs[1])))
+            return _not_started(why_not_wrapped(rules.wraps, env, logs[1]))
         return Watched(
             how="signalled" if how == "exited" and code is not None and code < 0 else how,
             exit_code=code if code is not None and code >= 0 else None,
@@ -112,6 +117,8 @@ def watched(
             milliseconds=int((time.monotonic() - begun) * 1000),
             survivors=survivors,
             truncated=(stdout.truncated, stderr.truncated),
+            seen=spawned.seen(),
+            unobserved=spawned.unobserved(),
             reason=watch.over,
         )
     finally:
@@ -124,7 +131,7 @@ class _Watch:
 
     def __init__(
         self,
-        child: "subprocess.Popen[bytes]",
+        spawned: Spawned,
         limits: Limits,
         lifeline: Lifeline,
         logs: tuple[CappedLog, CappedLog],
@@ -135,7 +142,8 @@ class _Watch:
         self.over = ""
         self._group = group
         self._usage = usage
-        self._child = child
+        self._child = child = spawned.child
+        self._observer = spawned.observer
         self._limits = limits
         self._lifeline = lifeline
         self._selector = selectors.DefaultSelector()
@@ -149,6 +157,8 @@ class _Watch:
             self._selector.register(pipe, selectors.EVENT_READ, log)
         for handle in lifeline.handles:
             self._selector.register(handle, selectors.EVENT_READ)
+        if self._observer is not None:
+            self._selector.register(self._observer, selectors.EVENT_READ, self._observer)
         if self._pid_handle is not None:
             self._selector.register(self._pid_handle, selectors.EVENT_READ)
 
@@ -213,6 +223,12 @@ class _Watch:
                     self._tell(len(content))
                 else:
                     self._selector.unregister(key.fileobj)
+            elif isinstance(key.data, Observer):
+                self._answer(key.data)
+
+    def _answer(self, observer: Observer) -> None:
+        if not observer.answer():
+            self._selector.unregister(observer)
 
     def _drain_and_reap(self) -> bool:
         """Read on, or a child that writes as it ends would wait for us; then collect zombies.
@@ -220,6 +236,9 @@ class _Watch:
         Returns whether a child is left.
         """
         for key in list(self._selector.get_map().values()):
+            if isinstance(key.data, Observer):
+                # Who waits for an answer ends no sooner than it is given.
+                self._answer(key.data)
             # Rounds are counted: a flood has no end.
             for _ in range(_MOST_ROUNDS if isinstance(key.data, CappedLog) else 0):
                 with suppress(BlockingIOError):
@@ -243,11 +262,6 @@ def _unwrapped(code: int | None) -> int | None:
     return _SHELL_SIGNALS - code if code is not None and 0 < code - _SHELL_SIGNALS < 65 else code
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_bytes()[-_CHUNK:].decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it says nothing"
-
-
 def _not_started(reason: str) -> Watched:
     return Watched(
         how="not_started",
@@ -258,34 +272,6 @@ def _not_started(reason: str) -> Watched:
         truncated=(False, False),
         reason=reason,
     )
-
-
-def _reason(program: str, env: Mapping[str, str], cwd: Path, error: OSError) -> str:
-    """Return why a program cannot be started."""
-    if not cwd.is_dir():
-        return "the checkout is gone"
-    if not isinstance(error, FileNotFoundError):
-        return f"program {program!r} cannot be started: {error.strerror}"
-    return _absence(program, env)
-
-
-def _why_not_begun(program: str, env: Mapping[str, str], said: str) -> str:
-    """Return why a wrapper did not begin its program, which told of it by `said`."""
-    if said.endswith(f"execvp {program}: {os.strerror(errno.ENOENT)}"):
-        return _absence(program, env)
-    if f"execvp {program}: " in said:
-        return f"program {program!r} cannot be started: {said.rpartition(': ')[2]}"
-    return f"its confinement cannot be made: {said}"
-
-
-def _absence(program: str, env: Mapping[str, str]) -> str:
-    if not _is_there(program, env):
-        return f"program {program!r} is not on PATH"
-    return f"program {program!r} is not there, or what its first line names is not"
-
-
-def _is_there(program: str, env: Mapping[str, str]) -> bool:
-    return "/" in program or shutil.which(program, path=env.get("PATH", os.defpath)) is not None
 
 
 def _pid_handle(pid: int) -> int | None:

@@ -16,6 +16,7 @@ from tools.codex.factory.render.checks import (
     checks_of_this_run,
     checks_section,
 )
+from tools.codex.factory.render.confinement import confinement_of_this_run
 from tools.codex.factory.render.next_steps import next_steps
 from tools.codex.factory.render.text import shown
 
@@ -114,9 +115,7 @@ def this_run(manifest: Manifest, status: IntegratorStatus) -> list[str]:
         f"  created        {manifest.created_at}",
         f"  integrated     {status.started_at} to {status.ended_at} ({status.duration_ms} ms)",
         f"  exit code      {status.exit_code}",
-        "  confinement    workers and checks: none, they run as the operator does",
-        "                 integrator: a process of its own, its writes held to the run folder in "
-        "code; no kernel tier",
+        *confinement_of_this_run(status.confinement),
         *checks_of_this_run(status),
         *versions,
         "",

@@ -14,6 +14,8 @@ from tools.codex.factory.domain.artifact import (
 )
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.claim import path_change
+from tools.codex.factory.domain.confined import Confined
+from tools.codex.factory.domain.confinement_row import confinement_record
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import ObjectId, RunId, WorkerId, digest_of
@@ -45,6 +47,7 @@ class Made:
     times: tuple[datetime, datetime]
     ended: Ending = ADOPTED
     attempts: int = 1
+    confined: Confined | None = None
     texts: Mapping[str, bytes] = field(default_factory=dict)
     logs: Mapping[str, tuple[str, bool, bytes]] = field(default_factory=dict)
 
@@ -125,6 +128,7 @@ def _status(
             "captured_tree": made.tree,
             "findings": records(made.findings),
             "usage": {},
+            "confinement": confinement_record(made.confined) if made.confined else None,
         }
     )
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Literal
 
 from tools.codex.factory.domain.artifact import Ending
+from tools.codex.factory.domain.confinement_row import trespass_findings
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.lever import retrying
@@ -13,7 +14,12 @@ from tools.codex.factory.domain.tree import around, spliced
 from tools.codex.factory.errors import StorageError
 from tools.codex.factory.stages.bundle import Made, bundle_files, proven_on
 from tools.codex.factory.stages.order import Launch
-from tools.codex.factory.stages.redact import Sieve, redacted_bundle
+from tools.codex.factory.stages.redact import (
+    Sieve,
+    redacted_bundle,
+    redacted_confined,
+    redaction_note,
+)
 from tools.codex.factory.storage.attempt import STRAY, Attempt
 from tools.codex.factory.storage.intake import LOG_BYTES, TakenIn
 from tools.codex.factory.storage.outbox import take_in_outbox
@@ -29,6 +35,11 @@ def attempt_files(
     worker = WorkerId(entry.id)
     findings = list(outcome.findings)
     findings += _step_findings(entry, outcome)
+    confined, hidden = redacted_confined(outcome.confined, about.secrets)
+    if about.site.blocks_trespass:
+        findings += trespass_findings(entry.id, confined)
+    if hidden:
+        findings.append(redaction_note(entry.id, "STATUS.json", hidden))
     patch = _patch(about, attempt, outcome, findings)
     proven = proven_on({worker: patch or b""}, about.plan, about.base, about.objects)[worker]
     tree = None
@@ -51,6 +62,7 @@ def attempt_files(
             signal=outcome.signal,
         ),
         attempts=number,
+        confined=confined,
         texts=outbox.files,
         logs=_logs(about, attempt, outcome),
     )

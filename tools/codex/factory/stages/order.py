@@ -28,7 +28,7 @@ class Site:
 
     `environment` is what the allow-list lets through; `rehearsing` is the command line of the
     built-in worker, empty where the run is no rehearsal; `shallow` is the content of the user's
-    file of that name.
+    file of that name. `blocks_trespass`: a worker that tried to write outside is BLOCKED.
     """
 
     folder: Path
@@ -38,6 +38,7 @@ class Site:
     rehearsing: tuple[str, ...]
     shallow: str
     confinement: Confinement
+    blocks_trespass: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tools.codex.factory.domain.artifact import RENDITIONS, Manifest, finding_of
+from tools.codex.factory.domain.confinement_row import OTHERS, worker_confinement
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.finding import Code, Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
@@ -64,11 +65,17 @@ def _status_disagreements(
     plan: Plan, integration: Integration, status: IntegratorStatus
 ) -> list[Disagreement]:
     where = worker_artifact(INTEGRATOR, "STATUS.json")
-    return [
+    found = [
         Disagreement(where, f"`{name}` is not what the bundles lead to")
         for name, value in status_fields(plan, integration).items()
         if getattr(status, name) != value
     ]
+    rows = worker_confinement(integration.judgement, plan)
+    # How others were confined, only the run itself could witness.
+    others = {row.who for row in status.confinement[len(rows) :]}
+    if rows != status.confinement[: len(rows)] or not others <= OTHERS:
+        found.append(Disagreement(where, "`confinement` is not what the bundles say"))
+    return found
 
 
 def _file_disagreements(run: RunDirectory, files: Mapping[str, bytes]) -> list[Disagreement]:

@@ -8,6 +8,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from tools.codex.factory.domain.artifact import (
+    ConfinementRecord,
     Ending,
     FindingRecord,
     HandoffNote,
@@ -15,9 +16,12 @@ from tools.codex.factory.domain.artifact import (
     LogIndex,
     ScopeRequest,
     Status,
+    TrespassRecord,
     WorkerStatus,
 )
 from tools.codex.factory.domain.change import Change
+from tools.codex.factory.domain.confined import Confined
+from tools.codex.factory.domain.confinement import Demand, Tier
 from tools.codex.factory.domain.disclosure import Disclosure, disclosure
 from tools.codex.factory.domain.document import NotStrictJson, canonical, parse, strict_json
 from tools.codex.factory.domain.finding import Code, Finding, Severity, note
@@ -25,6 +29,7 @@ from tools.codex.factory.domain.identity import ObjectId, WorkerId, digest_of
 from tools.codex.factory.domain.pattern import patterns
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.secret import Secrets
+from tools.codex.factory.domain.trespass import Operation
 from tools.codex.factory.domain.wording import counted
 from tools.codex.factory.repository.objects import Objects
 from tools.codex.factory.stages.bundle import Made
@@ -35,12 +40,23 @@ WITHHELD = "LOGS/withheld.patch"
 """A patch that names a path by a secret: kept as it is, and in no artifact that is shown."""
 _INDEX = "LOGS/INDEX.json"
 _AS_IT_IS = ("DIFF.patch", WITHHELD, f"LOGS/{STRAY}")
-_MODELS = (Ending, FindingRecord, HandoffNote, LogEntry, LogIndex, ScopeRequest, WorkerStatus)
+_MODELS = (
+    ConfinementRecord,
+    Ending,
+    FindingRecord,
+    HandoffNote,
+    LogEntry,
+    LogIndex,
+    ScopeRequest,
+    TrespassRecord,
+    WorkerStatus,
+)
 _ENDINGS = get_args(Ending.model_fields["how"].annotation)
 _OWN = frozenset(
     [
         *(name for model in _MODELS for name in model.model_fields),
         *(*_ENDINGS, *get_args(Status)),
+        *(*get_args(Operation), *get_args(Tier), *get_args(Demand)),
         *(*Code, *Severity),
     ]
 )
@@ -126,6 +142,27 @@ def redacted_log(content: bytes, secrets: Secrets, *, truncated: bool) -> tuple[
         pieces[at - 1], pieces[at + 1], more = secrets.severed(pieces[at - 1], pieces[at + 1])
         count += more
     return b"".join(pieces), count
+
+
+def redacted_confined(confined: Confined | None, secrets: Secrets) -> tuple[Confined | None, int]:
+    """Return how a command was confined without secrets in what it tried, and their number.
+
+    It is done before a path is quoted: in quotes a secret may not be found.
+    """
+    if confined is None:
+        return None, 0
+    kept, total = [], 0
+    for one in confined.trespasses:
+        texts = []
+        for text in (one.path, one.program):
+            content, count = secrets.redacted(text.encode("utf-8", "surrogateescape"))
+            texts.append(content.decode("utf-8", "surrogateescape"))
+            total += count
+        path, program = texts
+        # Where a mark itself is a secret, nothing is left of what began with it.
+        path = path if path.startswith(("/", "[factory: ")) else f"/{path}"
+        kept.append(replace(one, path=path, program=program))
+    return replace(confined, trespasses=tuple(kept)), total
 
 
 def redacted_finding(finding: Finding, secrets: Secrets) -> Finding:

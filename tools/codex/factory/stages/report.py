@@ -13,9 +13,15 @@ from tools.codex.factory.domain.artifact import (
     Manifest,
     Seal,
 )
+from tools.codex.factory.domain.confinement_row import worker_confinement
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
-from tools.codex.factory.domain.evidence import IntegratorStatus, LedgerHead, OverlapDocument
+from tools.codex.factory.domain.evidence import (
+    ConfinementRow,
+    IntegratorStatus,
+    LedgerHead,
+    OverlapDocument,
+)
 from tools.codex.factory.domain.finding import Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, Digest, WorkerId, digest_of
 from tools.codex.factory.domain.plan import Plan
@@ -50,7 +56,8 @@ _LOG_INDEX = "LOGS/INDEX.json"
 class ThisRun:
     """What differs from run to run: when, with what, and where the ledger stood.
 
-    `forms` are those in which the report is wanted beside FINAL_REPORT.txt.
+    `forms` are those in which the report is wanted beside FINAL_REPORT.txt; `confinement` says how
+    others than workers were confined, whose bundles say it.
     """
 
     started: datetime
@@ -59,6 +66,7 @@ class ThisRun:
     ledger: LedgerHead | None
     forms: tuple[str, ...]
     stamp: Callable[[datetime], str]
+    confinement: tuple[ConfinementRow, ...] = ()
 
     @property
     def duration_ms(self) -> int:
@@ -80,7 +88,11 @@ def write_report(
     """
     files = documents(run, plan, manifest, integration)
     files[_LOG_INDEX] = canonical(_logs(run, logs))
-    reached = status_fields(plan, integration)
+    workers = worker_confinement(integration.judgement, plan)
+    reached = {
+        **status_fields(plan, integration),
+        "confinement": (*workers, *about.confinement),
+    }
     status = _status(run, manifest, about, files, input_digests(run, plan), reached)
     files["FINAL_REPORT.txt"] = final_report(plan, manifest, integration, status).encode()
     files |= rendered(about.forms, plan, status)
@@ -210,6 +222,7 @@ def _status(
         "duration_ms": about.duration_ms,
         "versions": dict(about.versions),
         "error": None,
+        "confinement": about.confinement,
     }
     return IntegratorStatus.model_validate({**fields, **reached})
 

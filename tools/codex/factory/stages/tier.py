@@ -79,7 +79,8 @@ def _why_not(confinement: Confinement, *, outside: Path, needed: Path) -> str:
 
 def _canary(confinement: Confinement, folder: Path, outside: Path, needed: Path) -> str:
     mark = outside / folder.name
-    tried = replace(confinement, writable=(*confinement.writable, str(folder)))
+    writable = (*confinement.writable, str(folder))
+    tried = replace(confinement, writable=writable, observes=False)
     place = Place(
         machine=os.uname().machine,
         is_root=os.geteuid() == 0,

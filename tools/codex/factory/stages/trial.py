@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from tools.codex.factory.domain.confined import Confined
 from tools.codex.factory.domain.confinement import Confinement
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import Digest, ObjectId
@@ -47,6 +48,8 @@ class Checking:
     """How often the ledger has it that what a key stands for was flaky in this run."""
     clock: Callable[[], datetime]
     record: Callable[[Event], None]
+    confined: list[Confined] = field(default_factory=list)
+    """What kept each check that was run, and what it tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ def ran(
             del under_way[said.order.folder]
             attempt = Attempt(Path(said.order.folder))
             run = _run(about, attempt, said.outcome)
+            if said.outcome.confined is not None:
+                about.confined.append(said.outcome.confined)
             about.record(_ended_event(about, check, tree, said.outcome))
             about.place.release(said.order, clear=True)
             if said.outcome.how == "lost":
