@@ -90,6 +90,8 @@ class Code(StrEnum):
     PLAN_SHARED_LOCK_FILE = "plan.shared_lock_file"
     SECRET_IN_PATCH = "secret.in_patch"
     SECRET_REDACTED = "secret.redacted"
+    SANDBOX_REPOSITORY = "sandbox.repository_changed"
+    SANDBOX_LEDGER = "sandbox.ledger_touched"
     POLICY_WRITE_OUTSIDE = "policy.write_outside_run"
 
 

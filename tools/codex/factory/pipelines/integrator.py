@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tools.codex.factory.domain.artifact import finding_of
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.evidence import (
@@ -86,6 +87,8 @@ def integrated(
             salvage=found.salvage,
             salvage_search=found.salvage_search,
             logs=found.logs,
+            findings=found.findings,
+            changed_meanwhile=found.changed_meanwhile,
         )
         talk.say(asked.model_dump_json().encode())
         _listen(talk, run.directory.run, record, until="reported")
@@ -157,11 +160,13 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         ledger=asked.ledger,
         forms=order.forms,
         stamp=stamp,
+        changed_meanwhile=asked.changed_meanwhile,
     )
     redacted = tuple(
         redaction_note(INTEGRATOR, log.path, log.redacted) for log in asked.logs if log.redacted
     )
-    reached = with_findings(integration, (*outside, *redacted))
+    told = tuple(finding_of(said) for said in asked.findings)
+    reached = with_findings(integration, (*outside, *redacted, *told))
     status = write_report(directory, plan, manifest, reached, about, asked.logs)
     yield event_said(report_event(status))
     yield Said(kind="reported")

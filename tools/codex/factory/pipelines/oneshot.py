@@ -21,10 +21,11 @@ from tools.codex.factory.pipelines.begin import (
     run_event,
 )
 from tools.codex.factory.pipelines.cut_ledger import refuse_cut_ledger
+from tools.codex.factory.pipelines.escapes import escapes, strangers_run, with_escapes
 from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.integrator import integrated
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
-from tools.codex.factory.pipelines.pipeline import end_event, ending, locked, recorder
+from tools.codex.factory.pipelines.pipeline import Recorder, end_event, ending, locked
 from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
@@ -130,7 +131,7 @@ def bundle_validate(ground: Session, name: str | None, tell: Tell) -> tuple[Reco
     with locked(run.directory):
         refuse_cut_ledger(ground, run)
         refuse_unlaunched(ground, run)
-        return run, _judged(ground, run, recorder(ground, tell))
+        return run, _judged(ground, run, Recorder(ground, tell))
 
 
 def integrate(
@@ -181,7 +182,7 @@ def _worked(
     run: RecordedRun,
     sources: Mapping[WorkerId, Source],
     base: Base,
-    record: Tell,
+    record: Recorder,
     *,
     collecting: Collection[WorkerId],
     only: Collection[WorkerId] | None = None,
@@ -207,7 +208,12 @@ def _worked(
             record=record,
         )
         if any(entry.source in WORKED for entry in run.plan.workers):
-            with site(ground, run) as where:
+            runs = strangers_run(run, only)
+            with (
+                # The tier that kept the workers goes here.
+                escapes(ground, run, record, "workers", runs=runs, is_kept=False),
+                site(ground, run) as where,
+            ):
                 about = Launch(
                     run=run.directory,
                     plan=run.plan,
@@ -256,7 +262,11 @@ def _integrated(
         record(run_event(run, EventType.INTEGRATE_START, workers=len(run.plan.workers)))
 
         def examine(merged: MergedSaid, ask: Ask) -> Examined:
-            return examined(ground, run, merged, ask, record, salvaging=salvaging)
+            runs = merged.tree is not None and bool(run.plan.checks)
+            # The tier that kept the checks goes here.
+            with escapes(ground, run, record, "checks", runs=runs, is_kept=False):
+                found = examined(ground, run, merged, ask, record, salvaging=salvaging)
+            return with_escapes(ground, run, found)
 
         status = integrated(ground, run, record, examine)
         record(end_event(status))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from tools.codex.factory.domain.artifact import Artifact, LogEntry
+from tools.codex.factory.domain.artifact import Artifact, FindingRecord, LogEntry
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import (
     AttributionRow,
@@ -49,6 +49,9 @@ class Asked(Artifact):
     salvage: Salvage | None = None
     salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
+    findings: tuple[FindingRecord, ...] = ()
+    """What only whoever ran the checks can know: what changed outside the run."""
+    changed_meanwhile: tuple[str, ...] = ()
 
 
 class EventSaid(Artifact):
@@ -96,6 +99,8 @@ class Examined:
     salvage: Salvage | None = None
     salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
+    findings: tuple[FindingRecord, ...] = ()
+    changed_meanwhile: tuple[str, ...] = ()
 
 
 Ask = Callable[[tuple[WorkerId, ...]], MergedSaid]

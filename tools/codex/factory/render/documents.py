@@ -118,6 +118,7 @@ def this_run(manifest: Manifest, status: IntegratorStatus) -> list[str]:
         "                 integrator: a process of its own, its writes held to the run folder in "
         "code; no kernel tier",
         *checks_of_this_run(status),
+        *(f"  meanwhile      {shown(line)}" for line in status.changed_meanwhile),
         *versions,
         "",
     ]

@@ -50,7 +50,8 @@ _LOG_INDEX = "LOGS/INDEX.json"
 class ThisRun:
     """What differs from run to run: when, with what, and where the ledger stood.
 
-    `forms` are those in which the report is wanted beside FINAL_REPORT.txt.
+    `forms` are those in which the report is wanted beside FINAL_REPORT.txt; `changed_meanwhile`
+    says what changed outside the run while something ran.
     """
 
     started: datetime
@@ -59,6 +60,7 @@ class ThisRun:
     ledger: LedgerHead | None
     forms: tuple[str, ...]
     stamp: Callable[[datetime], str]
+    changed_meanwhile: tuple[str, ...] = ()
 
     @property
     def duration_ms(self) -> int:
@@ -209,6 +211,7 @@ def _status(
         "ended_at": about.stamp(about.ended),
         "duration_ms": about.duration_ms,
         "versions": dict(about.versions),
+        "changed_meanwhile": about.changed_meanwhile,
         "error": None,
     }
     return IntegratorStatus.model_validate({**fields, **reached})
