@@ -12,7 +12,7 @@ from tools.codex.factory.domain.escape import (
     escape_findings,
 )
 from tools.codex.factory.domain.event import EventType
-from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.identity import ObjectId, WorkerId
 from tools.codex.factory.domain.plan import WORKED
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.pipe import Examined
@@ -46,7 +46,7 @@ def escapes(
     recorded; it counts when the run is integrated. Raises RunUnavailable for a bundle that was
     exchanged together with its seal.
     """
-    before = _fingerprint(ground) if runs else None
+    before = _fingerprint(ground, run) if runs else None
     stood, known = stand_of(ground.ledger.file), len(record.written)
     try:
         yield
@@ -101,7 +101,7 @@ def _compare(
 ) -> None:
     """Record what is not as it was."""
     name = run.directory.run
-    changes = difference(before, _fingerprint(ground)) if before is not None else ()
+    changes = difference(before, _fingerprint(ground, run)) if before is not None else ()
     wrong: list[str] = []
     if stood is not None:
         wrong = touched(ground.ledger.file, stood, name, record.written[known:])
@@ -109,5 +109,10 @@ def _compare(
         record(changed_event(name, during, changes, wrong, is_kept=is_kept))
 
 
-def _fingerprint(ground: Session) -> Fingerprint:
-    return fingerprint(ground.git, ground.repository, beside=ground.runs_root_in_repository)
+def _fingerprint(ground: Session, run: RecordedRun) -> Fingerprint:
+    return fingerprint(
+        ground.git,
+        ground.repository,
+        near=ObjectId(run.manifest.base_commit),
+        beside=ground.runs_root_in_repository,
+    )

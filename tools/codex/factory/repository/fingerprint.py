@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.domain.escape import Changed, Part
+from tools.codex.factory.domain.identity import ObjectId
 from tools.codex.factory.repository.discovery import UserRepository
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.work_tree import unclean
@@ -28,50 +29,47 @@ Said = Iterator[tuple[Part, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What each named thing of a repository is, by its part and name; equal where it is the same.
-
-    `sees_files`: the work tree was looked at.
-    """
+    """What each named thing of a repository is, by its part and name: the same where it is."""
 
     stamps: Mapping[tuple[Part, str], str]
-    sees_files: bool
 
 
 def fingerprint(
-    git: Git, repository: UserRepository, *, beside: str | None = None, sees_files: bool = True
+    git: Git,
+    repository: UserRepository,
+    *,
+    near: ObjectId | None,
+    beside: str | None = None,
 ) -> Fingerprint:
     """Return what the repository is now.
 
-    `beside` is a folder of the work tree that is no part of it: the runs root.
+    `near` is a commit that its index is about, if any; `beside` a folder of the work tree that is
+    no part of it: the runs root.
     """
     own = repository.git_dir
     common = _common(own)
     stamps = {(part, name): said for part, name, said in _of_folder(common, "")}
-    if own != common and own.parent.parent != common:
-        stamps |= {(part, f"worktree {name}"): said for part, name, said in _of_folder(own, "")}
     link = repository.work_tree / ".git"
-    if not link.is_dir() or link.is_symlink():
+    if not _is_folder(link):
         stamps[Part.CONFIG, ".git of the work tree"] = _stamp(link)
     stamps |= {(part, name): said for part, name, said in _set_up(git, repository)}
     for name in _ALTERNATES:
         path = repository.objects / "info" / name
         if os.path.lexists(path):
             stamps[Part.ALTERNATES, f"objects/info/{name}"] = _stamp(path)
-    if sees_files:
-        stamps |= {(Part.WORK_TREE, n): said for n, said in _files_of(git, repository, beside)}
-    return Fingerprint(stamps, sees_files)
+    rows = unclean(git, repository, near)
+    stamps |= {(Part.WORK_TREE, name): said for name, said in _files_of(repository, rows, beside)}
+    return Fingerprint(stamps)
 
 
 def difference(before: Fingerprint, after: Fingerprint) -> tuple[Changed, ...]:
-    """Return each thing that is new, gone or another, sorted; files only where both saw them."""
-    both = before.sees_files and after.sees_files
+    """Return each thing that is new, gone or another, sorted."""
     names = before.stamps.keys() | after.stamps.keys()
     return tuple(
         sorted(
-            Changed(part, name)
-            for part, name in names
-            if before.stamps.get((part, name)) != after.stamps.get((part, name))
-            and (both or part is not Part.WORK_TREE)
+            Changed(*named)
+            for named in names
+            if before.stamps.get(named) != after.stamps.get(named)
         )
     )
 
@@ -165,6 +163,8 @@ def _below(folder: Path) -> Iterator[tuple[str, str]]:
 def _set_up(git: Git, repository: UserRepository) -> Said:
     """Yield what the configuration says, files included from elsewhere with it, and the hooks
     that it leads to."""
+    if not (_common(repository.git_dir) / "config").is_file():
+        return
     done = git.call("config", "--list", "--includes", "--show-origin", "-z",
                     git_dir=repository.git_dir)  # fmt: skip
     fields = [os.fsdecode(field) for field in done.stdout.split(b"\0")]
@@ -187,10 +187,9 @@ def _set_up(git: Git, repository: UserRepository) -> Said:
 
 
 def _files_of(
-    git: Git, repository: UserRepository, beside: str | None
+    repository: UserRepository, rows: list[str] | None, beside: str | None
 ) -> Iterator[tuple[str, str]]:
     """Yield each file that the index does not have as it is, by what the system knows of it."""
-    rows = unclean(git, repository)
     if rows is None:
         yield "(git cannot list it)", ""
         return

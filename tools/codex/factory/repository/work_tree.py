@@ -3,17 +3,21 @@
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId
 from tools.codex.factory.errors import UnfitHost, raise_spent
-from tools.codex.factory.process.child import Completed
-from tools.codex.factory.repository.discovery import UserRepository, commit_named
+from tools.codex.factory.process.child import Completed, TookTooLong
+from tools.codex.factory.repository.discovery import UserRepository
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.quarantine import open_store
 
 # What decides how a file of the work tree compares with its blob.
 _COMPARING = r"^core\.(autocrlf|eol|filemode|ignorecase|symlinks|precomposeunicode)$"
+
+_PATIENCE_SECONDS = 600.0
+"""So long git may take in a tree where a stranger may have put a pipe in the place of a file."""
 
 
 def left_out(git: Git, repository: UserRepository, head: ObjectId) -> int:
@@ -27,14 +31,19 @@ def left_out(git: Git, repository: UserRepository, head: ObjectId) -> int:
     return status.stdout.count(b"\0")
 
 
-def unclean(git: Git, repository: UserRepository) -> list[str] | None:
+def unclean(git: Git, repository: UserRepository, near: ObjectId | None) -> list[str] | None:
     """Return each path of the work tree that is not as in the index, or not in it; None where git
     cannot tell. Of what git ignores none is named, and a repository in the tree by its folder.
 
-    Raises as `left_out` does.
+    `near` is a commit that the index is about; no ref is asked: a pipe in its place would never
+    answer. Raises as `left_out` does.
     """
-    head = commit_named(git, repository, "HEAD") or "ref: refs/heads/none"
-    status = _status(git, repository, head, untracked="all")
+    head = near or "ref: refs/heads/none"
+    patient = replace(git, patience=_PATIENCE_SECONDS)
+    try:
+        status = _status(patient, repository, head, untracked="all")
+    except TookTooLong:
+        return None
     if status.exit_code != 0:
         return None
     rows = status.stdout.split(b"\0")[:-1]
