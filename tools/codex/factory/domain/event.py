@@ -50,6 +50,7 @@ class EventType(StrEnum):
     PUBLISHED = "PUBLISHED"
     RUN_PRUNED = "RUN_PRUNED"
     LEDGER_REPAIRED = "LEDGER_REPAIRED"
+    REPOSITORY_CHANGED = "REPOSITORY_CHANGED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

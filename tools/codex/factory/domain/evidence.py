@@ -133,6 +133,8 @@ class IntegratorStatus(Artifact):
     ended_at: str
     duration_ms: Count
     versions: dict[str, str]
+    changed_meanwhile: tuple[str, ...] = ()
+    """What changed outside the run while something ran, and blocks nothing."""
     error: str | None
     confinement: tuple[ConfinementRow, ...] = ()
 

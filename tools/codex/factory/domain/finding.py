@@ -93,6 +93,8 @@ class Code(StrEnum):
     SECRET_IN_PATCH = "secret.in_patch"
     SECRET_REDACTED = "secret.redacted"
     SANDBOX_WEAKER = "sandbox.weaker_than_required"
+    SANDBOX_REPOSITORY = "sandbox.repository_changed"
+    SANDBOX_LEDGER = "sandbox.ledger_touched"
     POLICY_WRITE_OUTSIDE = "policy.write_outside_run"
 
 

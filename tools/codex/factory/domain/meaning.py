@@ -152,6 +152,17 @@ MEANING: Mapping[Code, Meaning] = {
         "`factory doctor` says what the host lacks; or set `sandbox.least`, or `sandbox.mode = "
         "auto`, for a new attempt.",
     ),
+    Code.SANDBOX_REPOSITORY: Meaning(
+        "A ref, the stash, the configuration, a hook, a file of info/ or the alternates of your "
+        "repository changed while workers or checks ran that no kernel tier confined.",
+        "Look at what changed; where that was you, `factory integrate` again with "
+        "FACTORY_SANDBOX__ON_CHANGE=note.",
+    ),
+    Code.SANDBOX_LEDGER: Meaning(
+        "The ledger was replaced or changed, or holds a line of this run that the command which "
+        "holds it did not write, while workers or checks ran.",
+        "Hold it against `factory ledger-replay`, find out who wrote it, and start a new run.",
+    ),
     Code.POLICY_WRITE_OUTSIDE: Meaning(
         "A link or another thing stood in the way of the integrator and would have led its write "
         "out of the run folder; it was set aside.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tools.codex.factory.domain.check import is_green
 from tools.codex.factory.domain.evidence import CheckRow, IntegratorStatus
+from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.plan import Amendment, Plan
 
 RUN_TRAILER = "Factory-Run"
@@ -15,6 +16,7 @@ CHECK_TRAILER = "Factory-Check"
 CARRIED_TRAILER = "Factory-Carried-From"
 LEFT_OUT_TRAILER = "Factory-Left-Out"
 AMENDED_TRAILER = "Factory-Amended"
+_SANDBOX = (Code.SANDBOX_REPOSITORY, Code.SANDBOX_LEDGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ def objections(
         yield (
             f"it is {status.status}, and nothing was merged",
             "`factory print-report` says why, and what mends it",
+        )
+    elif any(one.severity == "blocks" and one.code in _SANDBOX for one in status.findings):
+        yield (
+            f"it is {status.status}: the repository or the ledger changed while it was made",
+            "`factory print-report` says what, and what mends it",
         )
     elif status.status != "PASS" and not status.partial:
         yield f"it is {status.status}", "`factory print-report` says why, and what mends it"

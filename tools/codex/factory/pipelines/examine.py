@@ -7,11 +7,11 @@ from pathlib import Path
 from tools.codex.factory.domain.artifact import LogEntry
 from tools.codex.factory.domain.check import red
 from tools.codex.factory.domain.confined import confined_together
+from tools.codex.factory.domain.confinement import Confinement
 from tools.codex.factory.domain.confinement_row import CHECKS, confinement_record, confinement_row
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.evidence import ConfinementRow
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
-from tools.codex.factory.pipelines.confining import check_confinement
 from tools.codex.factory.pipelines.history import flaked_in, passed_in
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
 from tools.codex.factory.pipelines.record import RecordedRun
@@ -34,6 +34,7 @@ def examined(
     merged: MergedSaid,
     ask: Ask,
     record: Callable[[Event], None],
+    confinement: Confinement,
     *,
     salvaging: bool,
 ) -> Examined:
@@ -41,9 +42,7 @@ def examined(
 
     In a rehearsal they are asked of the base: what is red there is red before any work.
     """
-    if merged.tree is None or not run.plan.checks:
-        return Examined()
-    with site(ground, run, check_confinement, record) as where:
+    with site(ground, run, confinement, record) as where:
         about = _checking(ground, run, where, record)
         cleared_checks(about.folder)
         found = _examined(about, run, merged, ask, salvaging=salvaging)

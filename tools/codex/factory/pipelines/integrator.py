@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tools.codex.factory.domain.artifact import finding_of
 from tools.codex.factory.domain.confined import Confined
 from tools.codex.factory.domain.confinement import Confinement
 from tools.codex.factory.domain.confinement_row import confinement_record, confinement_row
@@ -95,6 +96,8 @@ def integrated(
             salvage_search=found.salvage_search,
             logs=found.logs,
             confinement=(*found.confinement, _row(confinement)),
+            findings=found.findings,
+            changed_meanwhile=found.changed_meanwhile,
         )
         talk.say(asked.model_dump_json().encode())
         _listen(talk, run.directory.run, record, until="reported")
@@ -167,11 +170,13 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
         forms=order.forms,
         confinement=asked.confinement,
         stamp=stamp,
+        changed_meanwhile=asked.changed_meanwhile,
     )
     redacted = tuple(
         redaction_note(INTEGRATOR, log.path, log.redacted) for log in asked.logs if log.redacted
     )
-    reached = with_findings(integration, (*outside, *redacted))
+    told = tuple(finding_of(said) for said in asked.findings)
+    reached = with_findings(integration, (*outside, *redacted, *told))
     status = write_report(directory, plan, manifest, reached, about, asked.logs)
     yield event_said(report_event(status))
     yield Said(kind="reported")

@@ -20,12 +20,13 @@ from tools.codex.factory.pipelines.begin import (
     refuse_unlaunched,
     run_event,
 )
-from tools.codex.factory.pipelines.confining import worker_confinement
+from tools.codex.factory.pipelines.confining import check_confinement, worker_confinement
 from tools.codex.factory.pipelines.cut_ledger import refuse_cut_ledger
+from tools.codex.factory.pipelines.escapes import escapes, strangers_run, with_escapes
 from tools.codex.factory.pipelines.examine import examined
 from tools.codex.factory.pipelines.integrator import integrated
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
-from tools.codex.factory.pipelines.pipeline import end_event, ending, locked, recorder
+from tools.codex.factory.pipelines.pipeline import Recorder, end_event, ending, locked
 from tools.codex.factory.pipelines.prepare import Prepared, Request
 from tools.codex.factory.pipelines.record import (
     RecordedRun,
@@ -131,7 +132,7 @@ def bundle_validate(ground: Session, name: str | None, tell: Tell) -> tuple[Reco
     with locked(run.directory):
         refuse_cut_ledger(ground, run)
         refuse_unlaunched(ground, run)
-        return run, _judged(ground, run, recorder(ground, tell))
+        return run, _judged(ground, run, Recorder(ground, tell))
 
 
 def integrate(
@@ -182,7 +183,7 @@ def _worked(
     run: RecordedRun,
     sources: Mapping[WorkerId, Source],
     base: Base,
-    record: Tell,
+    record: Recorder,
     *,
     collecting: Collection[WorkerId],
     only: Collection[WorkerId] | None = None,
@@ -208,7 +209,12 @@ def _worked(
             record=record,
         )
         if any(entry.source in WORKED for entry in run.plan.workers):
-            with site(ground, run, worker_confinement, record) as where:
+            confinement = worker_confinement(ground, run.directory, root_of(ground))
+            runs, is_kept = strangers_run(run, only), confinement.is_kept
+            with (
+                escapes(ground, run, record, "workers", runs=runs, is_kept=is_kept),
+                site(ground, run, confinement, record) as where,
+            ):
                 about = Launch(
                     run=run.directory,
                     plan=run.plan,
@@ -257,7 +263,12 @@ def _integrated(
         record(run_event(run, EventType.INTEGRATE_START, workers=len(run.plan.workers)))
 
         def examine(merged: MergedSaid, ask: Ask) -> Examined:
-            return examined(ground, run, merged, ask, record, salvaging=salvaging)
+            if merged.tree is None or not run.plan.checks:
+                return with_escapes(ground, run, Examined())
+            kept = check_confinement(ground, run.directory, root_of(ground))
+            with escapes(ground, run, record, "checks", runs=True, is_kept=kept.is_kept):
+                found = examined(ground, run, merged, ask, record, kept, salvaging=salvaging)
+            return with_escapes(ground, run, found)
 
         status = integrated(ground, run, record, examine)
         record(end_event(status))

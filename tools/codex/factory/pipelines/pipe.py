@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from tools.codex.factory.domain.artifact import Artifact, LogEntry
+from tools.codex.factory.domain.artifact import Artifact, FindingRecord, LogEntry
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import (
     AttributionRow,
@@ -50,6 +50,9 @@ class Asked(Artifact):
     logs: tuple[LogEntry, ...] = ()
     confinement: tuple[ConfinementRow, ...] = ()
     """How the checks and the integrator itself were confined."""
+    findings: tuple[FindingRecord, ...] = ()
+    """What only whoever ran the checks can know: what changed outside the run."""
+    changed_meanwhile: tuple[str, ...] = ()
 
 
 class EventSaid(Artifact):
@@ -98,6 +101,8 @@ class Examined:
     salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
     confinement: tuple[ConfinementRow, ...] = ()
+    findings: tuple[FindingRecord, ...] = ()
+    changed_meanwhile: tuple[str, ...] = ()
 
 
 Ask = Callable[[tuple[WorkerId, ...]], MergedSaid]

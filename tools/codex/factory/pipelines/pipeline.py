@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tools.codex.factory.domain.document import canonical
-from tools.codex.factory.domain.event import Event, EventType
+from tools.codex.factory.domain.event import Event, EventType, text_of
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.errors import (
@@ -49,14 +49,14 @@ def locked(run: RunDirectory) -> Iterator[None]:
 @contextmanager
 def ending(
     ground: Session, run: RecordedRun, tell: Callable[[Event], None]
-) -> Iterator[Callable[[Event], None]]:
+) -> Iterator["Recorder"]:
     """Yield the run's recorder, which also tells the operator.
 
     An error that leaves the block is written down as FAIL first.
     """
     started, secrets = clock(), ground.secrets
     try:
-        yield recorder(ground, tell)
+        yield Recorder(ground, tell)
     except FactoryError as error:
         hide(error, secrets)
         if error.exit_code not in _REFUSALS:
@@ -81,17 +81,24 @@ def ending(
         raise named from bug
 
 
-def recorder(ground: Session, tell: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Return what appends an event to the ledger and tells the operator of it, without secrets."""
-    ledger, secrets = ground.ledger, ground.secrets
+class Recorder:
+    """Appends events to the ledger and tells the operator of each, without secrets.
 
-    def record(event: Event) -> None:
-        details = {key: secrets.text(value) for key, value in event.details.items()}
+    `written` are the digests of the lines that it appended: no other line of a run that is held
+    may come while it is held.
+    """
+
+    def __init__(self, ground: Session, tell: Callable[[Event], None]) -> None:
+        self._ledger, self._secrets, self._tell = ground.ledger, ground.secrets, tell
+        self.written: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """Append and tell one event."""
+        details = {key: self._secrets.text(value) for key, value in event.details.items()}
         event = replace(event, details=details)
-        ledger.append([event])
-        tell(event)
-
-    return record
+        lines = self._ledger.append([event])
+        self.written += [digest_of(text_of(line).encode("ascii")) for line in lines]
+        self._tell(event)
 
 
 def end_event(status: IntegratorStatus) -> Event:

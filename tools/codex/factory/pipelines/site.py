@@ -70,14 +70,11 @@ def work_folder(ground: Session, root: Path, run: RunDirectory) -> Path:
     return run_folder(root, ground.repository.git_dir, run.run, manifest)
 
 
-Confine = Callable[[Session, RunDirectory, Path], Confinement]
-
-
 @contextmanager
 def site(
-    ground: Session, run: RecordedRun, confine: Confine, record: Callable[[Event], None]
+    ground: Session, run: RecordedRun, confinement: Confinement, record: Callable[[Event], None]
 ) -> Iterator[Site]:
-    """Yield where the run's workers or checks work, confined as `confine` finds they can be.
+    """Yield where the run's workers or checks work, confined as `confinement` says.
 
     Left, whatever ran there has ended and was captured.
     """
@@ -89,7 +86,6 @@ def site(
         jobs=work.jobs,
     )
     folder = work_folder(ground, root, run.directory)
-    confinement = confine(ground, run.directory, root)
     if confinement.weaker:
         record(weaker_event(run.directory.run, confinement))
     built_in = (sys.executable, "-I", "-S", rehearsal.__file__, "{worker_id}", "{outbox}")

@@ -117,6 +117,7 @@ def this_run(manifest: Manifest, status: IntegratorStatus) -> list[str]:
         f"  exit code      {status.exit_code}",
         *confinement_of_this_run(status.confinement),
         *checks_of_this_run(status),
+        *(f"  meanwhile      {shown(line)}" for line in status.changed_meanwhile),
         *versions,
         "",
     ]

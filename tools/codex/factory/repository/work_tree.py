@@ -1,17 +1,23 @@
 """What of the user's work tree is in no run, asked without touching a file of theirs."""
 
+import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from tools.codex.factory.domain.identity import ObjectId
 from tools.codex.factory.errors import UnfitHost, raise_spent
+from tools.codex.factory.process.child import Completed, TookTooLong
 from tools.codex.factory.repository.discovery import UserRepository
 from tools.codex.factory.repository.git import Git
 from tools.codex.factory.repository.quarantine import open_store
 
 # What decides how a file of the work tree compares with its blob.
 _COMPARING = r"^core\.(autocrlf|eol|filemode|ignorecase|symlinks|precomposeunicode)$"
+
+_PATIENCE_SECONDS = 600.0
+"""So long git may take in a tree where a stranger may have put a pipe in the place of a file."""
 
 
 def left_out(git: Git, repository: UserRepository, head: ObjectId) -> int:
@@ -21,9 +27,34 @@ def left_out(git: Git, repository: UserRepository, head: ObjectId) -> int:
     the times of a split index, and their directory brings filters, hooks and monitors along.
     Raises UnfitHost where TMPDIR takes no copy.
     """
+    status = _status(git, repository, f"{head}", untracked="normal")
+    return status.stdout.count(b"\0")
+
+
+def unclean(git: Git, repository: UserRepository, near: ObjectId | None) -> list[str] | None:
+    """Return each path of the work tree that is not as in the index, or not in it; None where git
+    cannot tell. Of what git ignores none is named, and a repository in the tree by its folder.
+
+    `near` is a commit that the index is about; no ref is asked: a pipe in its place would never
+    answer. Raises as `left_out` does.
+    """
+    head = near or "ref: refs/heads/none"
+    patient = replace(git, patience=_PATIENCE_SECONDS)
+    try:
+        status = _status(patient, repository, head, untracked="all")
+    except TookTooLong:
+        return None
+    if status.exit_code != 0:
+        return None
+    rows = status.stdout.split(b"\0")[:-1]
+    return [os.fsdecode(row[3:]) for row in rows if row[1:2] != b" "]
+
+
+def _status(git: Git, repository: UserRepository, head: str, *, untracked: str) -> Completed:
     try:
         with tempfile.TemporaryDirectory(prefix="factory-status-") as folder:
-            return _changed_paths(git, repository, head, Path(folder) / "status.git")
+            own = Path(folder) / "status.git"
+            return _status_in(git, repository, head, own, untracked)
     except OSError as error:
         raise_spent(error, "cannot look at the work tree by a copy of its index in TMPDIR")
         raise UnfitHost(
@@ -32,7 +63,9 @@ def left_out(git: Git, repository: UserRepository, head: ObjectId) -> int:
         ) from error
 
 
-def _changed_paths(git: Git, repository: UserRepository, head: ObjectId, own: Path) -> int:
+def _status_in(
+    git: Git, repository: UserRepository, head: str, own: Path, untracked: str
+) -> Completed:
     open_store(git, own, repository.objects)
     (own / "HEAD").write_text(f"{head}\n", "ascii")
     for source in _index_files(repository.git_dir):
@@ -41,15 +74,14 @@ def _changed_paths(git: Git, repository: UserRepository, head: ObjectId, own: Pa
     if exclude.is_file():
         (own / "info").mkdir(exist_ok=True)
         shutil.copy2(exclude, own / "info" / "exclude")
-    status = git.call(
+    return git.call(
         *_comparing(git, repository), "-c", "core.bare=false",
         "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all",
-        "--untracked-files=normal",
+        f"--untracked-files={untracked}",
         git_dir=own,
         cwd=repository.work_tree,
         env={"GIT_WORK_TREE": str(repository.work_tree)},
     )  # fmt: skip
-    return status.stdout.count(b"\0")
 
 
 def _index_files(git_dir: Path) -> list[Path]:

@@ -18,6 +18,8 @@ from tools.codex.factory.stages.validate import judged
 from tools.codex.factory.stages.verify import Disagreement
 from tools.codex.factory.storage.run_directory import RunDirectory, worker_artifact
 
+_SEEN_ONCE = (Code.POLICY_WRITE_OUTSIDE, Code.SANDBOX_REPOSITORY, Code.SANDBOX_LEDGER)
+
 
 def rebuild(
     run: RunDirectory,
@@ -56,7 +58,7 @@ def _witnessed(status: IntegratorStatus) -> tuple[Finding, ...]:
     return tuple(
         finding_of(said)
         for said in status.findings
-        if said.code == Code.POLICY_WRITE_OUTSIDE
+        if said.code in _SEEN_ONCE
         or (said.code == Code.SECRET_REDACTED and said.subject.startswith(f"{INTEGRATOR}: "))
     )
 

@@ -57,7 +57,8 @@ class ThisRun:
     """What differs from run to run: when, with what, and where the ledger stood.
 
     `forms` are those in which the report is wanted beside FINAL_REPORT.txt; `confinement` says how
-    others than workers were confined, whose bundles say it.
+    others than workers were confined, whose bundles say it; `changed_meanwhile` says what changed
+    outside the run while something ran.
     """
 
     started: datetime
@@ -67,6 +68,7 @@ class ThisRun:
     forms: tuple[str, ...]
     stamp: Callable[[datetime], str]
     confinement: tuple[ConfinementRow, ...] = ()
+    changed_meanwhile: tuple[str, ...] = ()
 
     @property
     def duration_ms(self) -> int:
@@ -221,6 +223,7 @@ def _status(
         "ended_at": about.stamp(about.ended),
         "duration_ms": about.duration_ms,
         "versions": dict(about.versions),
+        "changed_meanwhile": about.changed_meanwhile,
         "error": None,
         "confinement": about.confinement,
     }
