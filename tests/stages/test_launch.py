@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from tools.codex.factory.domain.confinement import FREE
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import ObjectId, WorkerId, run_id
 from tools.codex.factory.domain.order import WorkOrder
@@ -70,6 +71,7 @@ def a_launch(folder: Path, place: Memory, recorded: list[Event]) -> Launch:
         environment={},
         rehearsing=(),
         shallow="",
+        confinement=FREE,
     )
     return Launch(
         run=RunDirectory(root, run),

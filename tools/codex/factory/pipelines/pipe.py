@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from tools.codex.factory.domain.artifact import Artifact, LogEntry
+from tools.codex.factory.domain.artifact import Artifact, FindingRecord, LogEntry
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import (
     AttributionRow,
@@ -36,7 +36,7 @@ class Asked(Artifact):
     """What the integrator is told once it has merged: merge only these, or report.
 
     A report is about the merge of `salvage` where there is one, else of all. `logs` are those of
-    the checks, which lie beside it already.
+    the checks, which lie beside it already; `findings` are what only who asks could find.
     """
 
     kind: Literal["merge", "report"]
@@ -47,6 +47,7 @@ class Asked(Artifact):
     salvage: Salvage | None = None
     salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
+    findings: tuple[FindingRecord, ...] = ()
 
 
 class EventSaid(Artifact):

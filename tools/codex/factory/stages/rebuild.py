@@ -51,12 +51,16 @@ def rebuild(
 
 
 def _witnessed(status: IntegratorStatus) -> tuple[Finding, ...]:
-    """Return the findings that only the run itself could make: what stood in the way, was said."""
+    """Return the findings that only the run itself could make.
+
+    They are of what stood in the way, of what was said, and of what kept the integrator.
+    """
+    own = (Code.SECRET_REDACTED, Code.SANDBOX_WEAKER)
     return tuple(
         finding_of(said)
         for said in status.findings
         if said.code == Code.POLICY_WRITE_OUTSIDE
-        or (said.code == Code.SECRET_REDACTED and said.subject.startswith(f"{INTEGRATOR}: "))
+        or (said.code in own and said.subject.startswith(f"{INTEGRATOR}: "))
     )
 
 
