@@ -85,7 +85,7 @@ def preflight(standing: Standing, request: Request) -> Rows:
         said = "not asked: what it stands on is not fit"
         return _grouped((*rows, noted("plan", request.plan_file or "plan", said)))
     confined = _asked("confinement", lambda: role_rows(_proofs(standing)))
-    return _grouped((*rows, *_plan_rows(ground, standing, request), *confined))
+    return _grouped((*rows, *confined, *_plan_rows(ground, standing, request)))
 
 
 def schema_rows(house: Path) -> Rows:

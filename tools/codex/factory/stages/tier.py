@@ -113,12 +113,19 @@ def _shortfall(
     if not said:
         return None
     found = bubblewrap_hindrance(said) if tier == "bubblewrap" else None
-    return Shortfall(tier, f"{found.why} ({said})", found.remedy) if found else _plain(tier, said)
+    return (
+        Shortfall(tier, f"{found.why} ({said})", found.remedy)
+        if found
+        else _plain(tier, said, needed)
+    )
 
 
-def _plain(tier: Tier, said: str) -> Shortfall:
+def _plain(tier: Tier, said: str, needed: Path | None) -> Shortfall:
     """Return a shortfall that the canary told of itself."""
-    if "cannot be read" in said and os.geteuid() == 0:
+    is_anothers = needed is not None and any(
+        one.stat().st_uid != 0 for one in (needed, *needed.parents)
+    )
+    if is_anothers and "cannot be read" in said and os.geteuid() == 0:
         why = f"{said}: a confined command has none of root's rights"
         return Shortfall(tier, why, "run factory as the owner of that folder, or let all read it")
     return Shortfall(tier, said, "")
