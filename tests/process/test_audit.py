@@ -38,8 +38,9 @@ def kept(tmp_path: Path) -> Path:
 def outside(tmp_path: Path) -> Path:
     """Return a folder that may not: its name begins as that of the other."""
     folder = tmp_path / "kept-not"
-    for one in (folder, folder / "a", folder / "a" / "b", folder / "below", folder / "d"):
+    for one in (folder, folder / "a", folder / "a" / "b", folder / "below", folder / "c"):
         one.mkdir()
+    (folder / "d").mkdir()
     (folder / "d" / "file").write_text("deep\n")
     for name in ("file", "other"):
         (folder / name).write_text(f"{name}\n")
