@@ -1,4 +1,4 @@
-"""The hook on this program's own writes: what is told of is refused, everywhere but in one place."""
+"""The hook on this program's own writes: what is told is refused, but in one place."""
 
 import json
 import os

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from tools.codex.factory.domain.artifact import LogEntry
 from tools.codex.factory.domain.check import red
+from tools.codex.factory.domain.confinement import refusal
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
+from tools.codex.factory.domain.result import records
 from tools.codex.factory.pipelines.confining import check_confinement
 from tools.codex.factory.pipelines.history import flaked_in, passed_in
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
@@ -44,6 +46,7 @@ def examined(
         about = _checking(ground, run, where, record)
         cleared_checks(about.folder)
         logs: list[LogEntry] = []
+        refused = records(refusal(where.confinement, f"{INTEGRATOR}: checks"))
         base = Tree(
             "base",
             "the base",
@@ -51,9 +54,13 @@ def examined(
             ObjectId(run.manifest.base_tree),
         )
         if run.manifest.rehearsal:
-            return Examined(checks=checked(about, base, on="base", logs=logs), logs=tuple(logs))
+            rows = checked(about, base, on="base", logs=logs)
+            return Examined(checks=rows, logs=tuple(logs), findings=refused)
         whole = _tree("merged", "the merged tree", merged, base)
         rows = checked(about, whole, on="merged", logs=logs)
+        if refused:
+            # None of them was run: there is nothing to find out about who made one red.
+            return Examined(checks=rows, logs=tuple(logs), findings=refused)
         failing = red(run.plan, rows)
         if not failing:
             return Examined(checks=rows, logs=tuple(logs))

@@ -102,7 +102,7 @@ def integrated(
             salvage=found.salvage,
             salvage_search=found.salvage_search,
             logs=found.logs,
-            findings=records(findings),
+            findings=(*records(findings), *found.findings),
         )
         talk.say(asked.model_dump_json().encode())
         _listen(talk, run.directory.run, record, until="reported")

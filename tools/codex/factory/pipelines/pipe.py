@@ -95,6 +95,7 @@ class Examined:
     salvage: Salvage | None = None
     salvage_search: SalvageSearch = "not_asked"
     logs: tuple[LogEntry, ...] = ()
+    findings: tuple[FindingRecord, ...] = ()
 
 
 Ask = Callable[[tuple[WorkerId, ...]], MergedSaid]
