@@ -138,7 +138,7 @@ def test_what_cannot_be_started_is_said_in_the_same_words_in_each_tier(
 ) -> None:
     setup = "printf '#!/no/such\\n' > orphan; chmod +x orphan; echo > plain"
     made = order()
-    steps = (a_step("sh", "-c", setup, name="before"), a_step(*argv))
+    steps = (a_step("sh", "-c", setup, name="setup-1"), a_step(*argv))
 
     ended = carried_out(replace(confined(made, tier), steps=steps))
 
