@@ -133,10 +133,9 @@ def _staged(progress: Progress, line: LedgerLine, at: datetime | None) -> Progre
         case EventType.RUN_START | EventType.RUN_CONTINUED:
             return replace(progress, stage=Stage.LAUNCH, is_open=True, rests=(), weaker=())
         case EventType.SANDBOX_WEAKER:
-            of = line.details.get("of", "")
-            others = _without(progress, of)
-            tier = line.details.get("tier", "")
-            return replace(others, weaker=(*others.weaker, (of, tier)))
+            role, tier = line.details.get("of", ""), line.details.get("tier", "")
+            rest = _without(progress, role)
+            return replace(rest, weaker=(*rest.weaker, (role, tier)))
         case EventType.LAUNCH_END if line.details.get("status") == "WAITING":
             return replace(progress, verdict="WAITING", rc=line.rc, is_open=False)
         case EventType.LAUNCH_END:
