@@ -7,7 +7,6 @@ from tools.codex.factory.domain.artifact import (
     FilesChanged,
     FindingRecord,
     HandoffNote,
-    Manifest,
     WorkerStatus,
 )
 from tools.codex.factory.domain.bundle import Bundle
@@ -22,6 +21,7 @@ from tools.codex.factory.domain.evidence import (
 )
 from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.identity import RunId, WorkerId
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.patch import Patch
 from tools.codex.factory.domain.plan import (
     Amendment,

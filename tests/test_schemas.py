@@ -14,7 +14,6 @@ from tools.codex.factory.domain.artifact import (
     FilesChanged,
     HandoffNote,
     LogIndex,
-    Manifest,
     ScopeLock,
     Seal,
     WorkerStatus,
@@ -22,6 +21,7 @@ from tools.codex.factory.domain.artifact import (
 from tools.codex.factory.domain.document import NotStrictJson, canonical, parse, strict_json
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.schema import MODELS, schemas
 

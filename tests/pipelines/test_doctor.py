@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from tests.builders import Repo
+from tests.confined.tiers import KEPT
 from tests.conftest import Ended, Factory
 from tests.test_promises import fingerprint
 from tests.work import Work, edit_line
@@ -264,6 +265,7 @@ def test_each_setting_that_is_not_the_default_is_said_with_its_layer(
         ("layers", f"defaults, {path}, environment, command line"),
         ("overlap.allow_identical", f"true ({path})"),
         ("runs.root", f"'{tmp_path}/runs' (command line)"),
+        ("sandbox.mode", "'off' (environment FACTORY_SANDBOX__MODE)"),
         ("work.grace", "'1s' (environment FACTORY_WORK__GRACE)"),
         ("work.jobs", f"2 ({path})"),
         ("FACTORY_TEA", "FACTORY_TEA is no setting of this factory and was passed over"),
@@ -451,28 +453,97 @@ def test_a_bubblewrap_that_may_not_run_is_a_note_with_its_own_words(
     ended = factory("doctor", "--json", env={**env, "PATH": f"{tools}:{os.environ['PATH']}"})
 
     (row,) = [row for row in _rows(ended, "confinement") if row["what"] == "bubblewrap"]
-    assert (ended.exit_code, row["verdict"], row["message"]) == (0, "note", said)
+    assert (ended.exit_code, row["verdict"]) == (0, "note")
+    assert row["message"].startswith(f"{said}: ")
     assert row["remedy"]
 
 
-def test_this_version_says_that_it_confines_nothing(factory: Factory, env: dict[str, str]) -> None:
-    rows = _rows(factory("doctor", "--json", env=env), "confinement")
+MEANS = ["bubblewrap", "user namespaces", "Landlock", "seccomp", "observation"]
+LIMITS = [
+    f"limit on {what}"
+    for what in ("processes", "memory", "a file", "the checkout", "logs", "the outbox")
+]
+ROLES = ["workers", "checks", "the integrator"]
 
-    assert [row["what"] for row in rows] == [
-        "this version",
-        "bubblewrap",
-        "user namespaces",
-        "Landlock",
-        "seccomp",
-        "limit on processes",
-        "limit on memory",
-        "limit on a file",
-        "limit on the checkout",
-        "limit on logs",
-        "limit on the outbox",
-    ]
-    assert "unconfined" in rows[0]["message"]
-    assert {row["verdict"] for row in rows} <= {"ok", "note"}
+
+def _confinement(ended: Ended) -> dict[str, dict[str, Any]]:
+    return {row["what"]: row for row in _rows(ended, "confinement")}
+
+
+def test_what_is_switched_off_is_said_for_each_role(factory: Factory, env: dict[str, str]) -> None:
+    ended = factory("doctor", "--json", env=env)
+
+    rows = _confinement(ended)
+    assert list(rows) == [*ROLES, "left open by unconfined", *MEANS, *LIMITS]
+    assert {rows[role]["verdict"] for role in ROLES} == {"note"}
+    assert {rows[role]["message"].partition(":")[0] for role in ROLES} == {"off"}
+    assert rows["the integrator"]["remedy"] == (
+        "set sandbox.mode or sandbox.integrator to auto, or required"
+    )
+
+
+@pytest.mark.parametrize("tier", KEPT)
+def test_each_role_has_its_tier_as_a_canary_proves_it(
+    factory: Factory, env: dict[str, str], tmp_path: Path, tier: str
+) -> None:
+    tools = "" if tier == "bubblewrap" else _without(tmp_path / "bin")
+    more = {"FACTORY_SANDBOX__MODE": "auto", **({"PATH": tools} if tools else {})}
+
+    ended = factory("doctor", "--json", env={**env, **more})
+
+    rows = _confinement(ended)
+    said = "with seccomp: a write outside was refused, network"
+    found = [rows[role]["message"].partition(f" {said} ")[2] for role in ROLES]
+    weaker = "" if not tools else "; no stronger: bubblewrap: program 'bwrap' is not on PATH"
+    assert found == [f"on{weaker}", f"off{weaker}", f"off{weaker}"]
+    assert {rows[role]["verdict"] for role in ROLES} == {"note" if tools else "ok"}
+    assert ended.exit_code == 0
+    assert f"left open by {tier}" in rows
+    assert list(Path(env["TMPDIR"]).iterdir()) == []
+
+
+def test_what_is_required_and_cannot_be_had_is_unfit(
+    factory: Factory, work: Work, env: dict[str, str], tmp_path: Path
+) -> None:
+    path = _without(tmp_path / "bin")
+    asked = {**env, "PATH": path, "FACTORY_SANDBOX__MODE": "required"}
+    work.add("A", allow=["src/**"], command=["sh", "-c", "true"])
+
+    doctor = factory("doctor", "--json", env=asked)
+    preflight = factory("preflight", "--plan", work.plan(), "--json", env=asked)
+
+    for ended in (doctor, preflight):
+        unfit = [row["what"] for row in _rows(ended, verdict="unfit")]
+        assert (ended.exit_code, unfit) == (20, ROLES)
+        remedies = {row["remedy"] for row in _rows(ended, verdict="unfit")}
+        assert len(remedies) == 1
+        assert remedies.pop().endswith("or ask for less (sandbox.least, sandbox.mode)")
+
+
+@pytest.mark.parametrize("tier", KEPT)
+def test_without_a_repository_it_is_tried_all_the_same(
+    factory: Factory, env: dict[str, str], tmp_path: Path, tier: str
+) -> None:
+    (tmp_path / "nowhere").mkdir()
+    more = {} if tier == "bubblewrap" else {"PATH": _without(tmp_path / "bin")}
+    asked = {**env, **more, "FACTORY_SANDBOX__MODE": "auto"}
+
+    ended = factory("doctor", "--json", cwd=tmp_path / "nowhere", env=asked)
+
+    rows = _confinement(ended)
+    assert "a write outside was refused" in rows["workers"]["message"]
+    assert rows["tried on"]["message"].startswith("tried without a repository")
+    assert list((tmp_path / "nowhere").iterdir()) == []
+
+
+def _without(folder: Path) -> str:
+    """Return a PATH that has what a run needs, and no bwrap."""
+    folder.mkdir()
+    for name in ("git", "sh", "true"):
+        found = shutil.which(name)
+        assert found is not None
+        (folder / name).symlink_to(found)
+    return str(folder)
 
 
 # -- preflight -------------------------------------------------------------------------------------
@@ -489,7 +560,11 @@ def test_preflight_asks_what_one_plan_needs(work: Work, env: dict[str, str]) -> 
     ended = work.factory("preflight", "--plan", work.plan(checks=checks), "--json", env=env)
 
     jsonschema.validate(ended.answer, schemas()["answer_doctor.schema.json"])
-    assert list(dict.fromkeys(row["group"] for row in _rows(ended))) == [*GROUPS[:5], "plan"]
+    assert list(dict.fromkeys(row["group"] for row in _rows(ended))) == [
+        *GROUPS[:5],
+        "confinement",
+        "plan",
+    ]
     assert {row["what"]: row["verdict"] for row in _rows(ended, "plan")} == {
         str(work.folder / "plan.json"): "ok",
         "checkouts": "ok",

@@ -14,11 +14,11 @@ from tests.conftest import git_for
 from tests.properties.depth import holds
 from tests.properties.drawn import Held, apart
 from tests.properties.stored import patches
-from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.bundle import RawBundle
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.finding import Finding
 from tools.codex.factory.domain.identity import ObjectId, RunId, WorkerId
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.plan import Plan, PlanFile, Policy, WorkerEntry, resolved
 from tools.codex.factory.domain.result import merged_files, overlap_document
 from tools.codex.factory.domain.verdict import judge

@@ -200,3 +200,29 @@ def test_a_run_of_another_version_is_shown_without_the_names_of_its_plan() -> No
         "",
         "not judged yet",
     ]
+
+
+def test_what_is_confined_by_less_is_one_line_and_gone_with_a_new_start() -> None:
+    weaker = event(T.SANDBOX_WEAKER, of="worker", tier="landlock", demand="auto", why="x" * 300)
+    worse = event(T.SANDBOX_WEAKER, of="check", tier="unconfined", demand="auto", why="y")
+    run = [*UNDER_WAY, weaker, worse, weaker]
+
+    lines = drawn(progress(*run), None, 80, 24).splitlines()
+    before = drawn(progress(*UNDER_WAY), None, 80, 24).splitlines()
+    again = drawn(progress(*run, event(T.RUN_CONTINUED)), None, 80, 24)
+
+    assert [line.rstrip() for line in lines if "confined" in line.lower()] == [
+        "checks are UNCONFINED",
+        "workers are confined by Landlock alone",
+    ]
+    assert len(lines) == len(before) + 2
+    assert "onfined" not in again
+
+
+def test_a_role_of_another_version_is_shown_as_it_is_and_safely() -> None:
+    strange = event(T.SANDBOX_WEAKER, of=HOSTILE, tier=HOSTILE, demand="auto", why="")
+
+    said = drawn(progress(*UNDER_WAY, strange), None, 80, 24)
+
+    assert "\x1b" not in said.replace("\\x1b", "")
+    assert all(cell_len(line) <= 80 for line in said.splitlines())

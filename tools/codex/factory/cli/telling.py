@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _STAGE_EVENTS = {
     "RUN_START": "run {run} on base {base_commit}",
     "RUN_CONTINUED": "run {run} continues on base {base_commit}",
+    "SANDBOX_WEAKER": "{kept}: {why}; `factory doctor` says what helps",
     "CHECKOUT_MADE": "{actor}: checkout made",
     "WORKER_STARTED": "{actor}: started (attempt {attempt})",
     "WORKER_ENDED": "{actor}: {how}",
@@ -64,6 +65,7 @@ def teller(call: Call) -> "Callable[[Event], None]":
 
 def told(event: "Event | LedgerLine") -> str | None:
     """Return the line about an event of a stage; None for one that is only for level debug."""
+    from tools.codex.factory.domain.wording import kept
     from tools.codex.factory.render.text import shown
 
     words = _STAGE_EVENTS.get(event.event_type)
@@ -72,6 +74,7 @@ def told(event: "Event | LedgerLine") -> str | None:
     said = _Said({**event.details, **event.file_counts})
     said |= {"run": event.run_id, "actor": event.actor}
     said["how"] = _HOW.get(str(said["how"]), str(said["how"]))
+    said["kept"] = kept(str(said["of"]), str(said["tier"]))
     for name, noun in (("paths", "path"), ("workers", "bundle")):
         said[name] = f"{said[name]} {noun}{'' if said[name] == 1 else 's'}"
     said["because"] = f"({said['reason']})" if said.get("reason") else ""

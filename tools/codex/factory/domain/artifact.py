@@ -262,23 +262,6 @@ class Seal(Artifact):
     findings: tuple[FindingRecord, ...]
 
 
-class Manifest(Artifact):
-    """RUN_MANIFEST.json: the identity of a run, written once."""
-
-    schema_version: Literal[1]
-    run_id: RunIdText
-    kind: Literal["factory"]
-    created_at: str
-    base_ref: str
-    base_commit: ObjectIdText
-    base_tree: ObjectIdText
-    workers: tuple[WorkerIdText, ...]
-    rehearsal: bool
-    plan_sha256: DigestText
-    config_sha256: DigestText
-    versions: dict[str, str]
-
-
 def record(finding: Finding) -> FindingRecord:
     """Return a finding as artifacts show it."""
     return FindingRecord(

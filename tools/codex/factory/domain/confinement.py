@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tools.codex.factory.domain.finding import Code, Finding, blocking
+
 Role = Literal["worker", "check", "integrator"]
 Demand = Literal["required", "auto", "off"]
 Tier = Literal["bubblewrap", "landlock", "unconfined"]
@@ -73,6 +75,18 @@ def confinement_from(said: dict[str, Any]) -> Confinement:
     paths = ("writable", "readable", "hidden", "hidden_files")
     tuples = {name: tuple(said[name]) for name in paths}
     return Confinement(**{**said, **tuples, "quota": Quota(**said["quota"])})
+
+
+def refusal(confinement: Confinement, who: str) -> tuple[Finding, ...]:
+    """Return what blocks a run where nothing here keeps `who` as it is required."""
+    if not confinement.is_refused:
+        return ()
+    message = f"it is to be confined, and here it would be {confinement.tier}"
+    hint = (
+        f"{confinement.weaker}; `factory doctor` says what helps; or take less "
+        "(sandbox.least, sandbox.mode)"
+    )
+    return (blocking(Code.SANDBOX_WEAKER, f"{who}: confinement", message, hint),)
 
 
 def is_weaker(tier: Tier, least: Tier) -> bool:

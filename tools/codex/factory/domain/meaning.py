@@ -165,7 +165,8 @@ MEANING: Mapping[Code, Meaning] = {
     ),
     Code.POLICY_WRITE_OUTSIDE: Meaning(
         "A link or another thing stood in the way of the integrator and would have led its write "
-        "out of the run folder; it was set aside.",
-        "Find out who put it there, and `factory integrate` again.",
+        "out of the run folder; it was set aside. Or its own code tried to write there, and was "
+        "refused.",
+        "Find out who put it there, and `factory integrate` again; of its own code, report it.",
     ),
 }

@@ -61,6 +61,8 @@ class Progress:
     is_open: bool = True
     """Whether something was begun after the last end."""
     rests: tuple[str, ...] = ()
+    weaker: tuple[tuple[str, str], ...] = ()
+    """Roles that are confined by less than the strongest tier, each with its tier."""
     news: tuple[LedgerLine, ...] = ()
     """What was done with the run as a whole after its end: published, pruned."""
 
@@ -129,7 +131,11 @@ def _staged(progress: Progress, line: LedgerLine, at: datetime | None) -> Progre
     counts = line.file_counts
     match line.event_type:
         case EventType.RUN_START | EventType.RUN_CONTINUED:
-            return replace(progress, stage=Stage.LAUNCH, is_open=True, rests=())
+            return replace(progress, stage=Stage.LAUNCH, is_open=True, rests=(), weaker=())
+        case EventType.SANDBOX_WEAKER:
+            role, tier = line.details.get("of", ""), line.details.get("tier", "")
+            rest = _without(progress, role)
+            return replace(rest, weaker=(*rest.weaker, (role, tier)))
         case EventType.LAUNCH_END if line.details.get("status") == "WAITING":
             return replace(progress, verdict="WAITING", rc=line.rc, is_open=False)
         case EventType.LAUNCH_END:
@@ -141,7 +147,7 @@ def _staged(progress: Progress, line: LedgerLine, at: datetime | None) -> Progre
         case EventType.VALIDATE_END:
             return replace(progress, findings=counts.get("findings"), rests=_AFTER_LAUNCH)
         case EventType.INTEGRATE_START:
-            again = _unreached(progress)
+            again = _without(_unreached(progress), "check", "integrator")
             return replace(again, stage=Stage.INTEGRATE, rests=())
         case EventType.SCOPE_CHECK | EventType.OVERLAP_CHECK:
             kind = line.event_type.partition("_")[0].lower()
@@ -172,6 +178,12 @@ def _staged(progress: Progress, line: LedgerLine, at: datetime | None) -> Progre
             return replace(progress, news=(*progress.news, line)[-_MOST_NEWS:])
         case _:
             return progress
+
+
+def _without(progress: Progress, *roles: str) -> Progress:
+    """Return the run without what was said of how these roles are confined."""
+    others = tuple(one for one in progress.weaker if one[0] not in roles)
+    return replace(progress, weaker=others)
 
 
 def _judged_again(progress: Progress, line: LedgerLine) -> Progress:

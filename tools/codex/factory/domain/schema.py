@@ -16,7 +16,6 @@ from tools.codex.factory.domain.artifact import (
     FilesChanged,
     HandoffNote,
     LogIndex,
-    Manifest,
     ScopeLock,
     Seal,
     WorkerStatus,
@@ -35,6 +34,7 @@ from tools.codex.factory.domain.desk_answer import (
 from tools.codex.factory.domain.event import LedgerLine
 from tools.codex.factory.domain.evidence import IntegratorStatus, OverlapDocument
 from tools.codex.factory.domain.fitness import DoctorAnswer
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.plan import Plan, PlanFile
 from tools.codex.factory.domain.reopening import Reopening
 

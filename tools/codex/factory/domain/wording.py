@@ -36,3 +36,16 @@ def sized(count: int) -> str:
             return f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} TiB"
+
+
+_ROLES = {"worker": "workers are", "check": "checks are", "integrator": "the integrator is"}
+_TIERS = {
+    "bubblewrap": "confined by bubblewrap",
+    "landlock": "confined by Landlock alone",
+    "unconfined": "UNCONFINED",
+}
+
+
+def kept(role: str, tier: str) -> str:
+    """Return how a role is confined, as an event says it; another version may know more of both."""
+    return f"{_ROLES.get(role, role)} {_TIERS.get(tier, tier)}"

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tools.codex.factory.domain.confined import Confined
+from tools.codex.factory.domain.confinement import refusal
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.domain.order import (
@@ -90,7 +91,8 @@ class _Run:
         """Make the checkout, run the steps, capture."""
         order = self._order
         if order.steps and order.confinement.is_refused:
-            self._refuse()
+            # Nothing is begun which what is required cannot keep.
+            self._findings += refusal(order.confinement, order.name)
             return self._outcome(_NOTHING), _NOTHING
         if order.makes and not self._made():
             return self._outcome(_NOTHING), _NOTHING
@@ -132,16 +134,6 @@ class _Run:
             return False
         _say("checkout")
         return True
-
-    def _refuse(self) -> None:
-        """Say that nothing is begun which what is required cannot keep."""
-        confinement = self._order.confinement
-        message = f"it is to be confined, and here it would be {confinement.tier}"
-        hint = (
-            f"{confinement.weaker}; `factory doctor` says what helps; or take less "
-            "(sandbox.least, sandbox.mode)"
-        )
-        self._add(Code.SANDBOX_WEAKER, "confinement", message, hint)
 
     def _run_steps(self) -> None:
         temporary = self._attempt.temporary()

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import RunId, WorkerId, digest_of, next_run_id
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.wording import few

@@ -2,16 +2,18 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tools.codex.factory.config import Settings
 from tools.codex.factory.domain.confinement import Confinement, Role, is_within
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.pipelines.session import Session
 from tools.codex.factory.repository.discovery import work_trees
 from tools.codex.factory.repository.loan import lenders
-from tools.codex.factory.stages.tier import with_tier
+from tools.codex.factory.stages.tier import Shortfall, proven
 from tools.codex.factory.storage.run_directory import RunDirectory
 from tools.codex.factory.wiring import HOUSE
 
@@ -19,51 +21,114 @@ _NAMES_OF_HOSTS = "/etc/resolv.conf"
 """Often a link into /run, which a command has for itself."""
 
 
+Proven = tuple[Confinement, tuple[Shortfall, ...]]
+"""A confinement with its tier, and the stronger ones that fell short."""
+
+
 def worker_confinement(ground: Session, run: RunDirectory, work_root: Path) -> Confinement:
     """Return how the workers of a run are confined: the repository is there to be read."""
-    settings = ground.settings.config.sandbox
-    trees = work_trees(ground.git, ground.repository)
-    wanted = _wanted(
-        ground,
-        "worker",
-        shown=(*trees, str(run.store), *_lent(ground), *_tools(ground)),
-        hidden=(str(ground.runs_root), str(work_root)),
-        writable=_existing(_expanded(settings.writable, ground.host.variables)),
-        network=settings.network == "on",
-    )
-    return _proven(ground, wanted)
+    return _proven(ground, _of_worker(ground, run, work_root))[0]
 
 
 def check_confinement(ground: Session, run: RunDirectory, work_root: Path) -> Confinement:
     """Return how the checks of a run are confined: nothing of the user's own files is there."""
-    settings = ground.settings.config.sandbox
-    trees = work_trees(ground.git, ground.repository)
-    tools = [path for path in _tools(ground) if not is_within(os.path.realpath(path), trees)]
-    wanted = _wanted(
-        ground,
-        "check",
-        shown=(str(run.store), *_lent(ground), *tools),
-        hidden=(str(ground.runs_root), str(work_root), *trees),
-        writable=(),
-        network=settings.check_network == "on",
-    )
-    return _proven(ground, wanted)
+    return _proven(ground, _of_check(ground, run, work_root))[0]
 
 
 def integrator_confinement(
     ground: Session, run: RunDirectory, workers: Iterable[str]
 ) -> Confinement:
     """Return how the integrator is confined: to its run, of which the bundles are only read."""
+    return _proven(ground, _of_integrator(ground, run, workers))[0]
+
+
+def role_confinements(ground: Session, work_root: Path) -> tuple[Proven, ...]:
+    """Return how workers, checks and the integrator of a run would be confined, without one.
+
+    A folder for throw-away files stands for what the run would have.
+    """
+    with tempfile.TemporaryDirectory(prefix="factory-run-") as folder:
+        run = RunDirectory(Path(os.path.realpath(folder)), RunId("run"))
+        run.folder.mkdir()
+        wanted = (
+            _of_worker(ground, run, work_root),
+            _of_check(ground, run, work_root),
+            _of_integrator(ground, run, ()),
+        )
+        return tuple(_proven(ground, one) for one in wanted)
+
+
+def groundless_confinements(settings: Settings, variables: Mapping[str, str]) -> tuple[Proven, ...]:
+    """Return how each role would be confined, as far as that is known without a repository."""
+    sandbox = settings.config.sandbox
+    roles: tuple[Role, ...] = ("worker", "check", "integrator")
+    networks = {"worker": sandbox.network == "on", "check": sandbox.check_network == "on"}
+    return tuple(
+        proven(
+            _wanted(
+                settings,
+                variables,
+                role,
+                shown=_tools(variables),
+                hidden=(),
+                writable=(),
+                network=networks.get(role, False),
+            ),
+            demand=sandbox.demand(role),
+            least=sandbox.least,
+            variables=variables,
+            outside=None,
+            needed=None,
+        )
+        for role in roles
+    )
+
+
+def _of_worker(ground: Session, run: RunDirectory, work_root: Path) -> Confinement:
+    settings = ground.settings.config.sandbox
+    trees = work_trees(ground.git, ground.repository)
+    return _wanted(
+        ground.settings,
+        ground.host.variables,
+        "worker",
+        shown=(*trees, str(run.store), *_lent(ground), *_tools(ground.host.variables)),
+        hidden=(str(ground.runs_root), str(work_root)),
+        writable=_existing(_expanded(settings.writable, ground.host.variables)),
+        network=settings.network == "on",
+    )
+
+
+def _of_check(ground: Session, run: RunDirectory, work_root: Path) -> Confinement:
+    trees = work_trees(ground.git, ground.repository)
+    tools = _tools(ground.host.variables)
+    tools = tuple(path for path in tools if not is_within(os.path.realpath(path), trees))
+    return _wanted(
+        ground.settings,
+        ground.host.variables,
+        "check",
+        shown=(str(run.store), *_lent(ground), *tools),
+        hidden=(str(ground.runs_root), str(work_root), *trees),
+        writable=(),
+        network=ground.settings.config.sandbox.check_network == "on",
+    )
+
+
+def _of_integrator(ground: Session, run: RunDirectory, workers: Iterable[str]) -> Confinement:
     bundles = [str(run.folder / worker) for worker in workers]
-    wanted = _wanted(
-        ground,
+    return _wanted(
+        ground.settings,
+        ground.host.variables,
         "integrator",
-        shown=(*_lent(ground), *_tools(ground), str(ground.runs_root), *bundles),
+        shown=(
+            *_lent(ground),
+            *_tools(ground.host.variables),
+            str(ground.runs_root),
+            *bundles,
+        ),
         hidden=(),
         writable=(os.path.realpath(run.folder),),
         network=False,
     )
-    return _proven(ground, wanted)
 
 
 def weaker_event(run: RunId, confinement: Confinement) -> Event:
@@ -78,7 +143,8 @@ def weaker_event(run: RunId, confinement: Confinement) -> Event:
 
 
 def _wanted(
-    ground: Session,
+    settings: Settings,
+    variables: Mapping[str, str],
     role: Role,
     *,
     shown: Iterable[str],
@@ -86,10 +152,12 @@ def _wanted(
     writable: Iterable[str],
     network: bool,
 ) -> Confinement:
-    settings = ground.settings.config.sandbox
-    secret = _existing(_expanded(settings.hidden, ground.host.variables))
-    folders = sorted({*hidden, *(path for path in secret if os.path.isdir(path))} - {"/"})
-    demand = settings.demand(role)
+    sandbox = settings.config.sandbox
+    secret = _existing(_expanded(sandbox.hidden, variables))
+    # Nothing can be put over a folder that is not there, and nothing needs to.
+    there = (path for path in (*_existing(hidden), *secret) if os.path.isdir(path))
+    folders = sorted({*there} - {"/"})
+    demand = sandbox.demand(role)
     return Confinement(
         role=role,
         tier="unconfined",
@@ -98,23 +166,23 @@ def _wanted(
         hidden=tuple(folders),
         hidden_files=tuple(path for path in secret if not os.path.isdir(path)),
         network=network,
-        setup_network=settings.network == "on",
+        setup_network=sandbox.network == "on",
         nests=role == "worker",
         has_home=role == "check" or demand != "off",
         # The integrator's own code tells itself what it tries.
         observes=role != "integrator",
-        quota=settings.quota(),
+        quota=sandbox.quota(),
     )
 
 
-def _proven(ground: Session, wanted: Confinement) -> Confinement:
+def _proven(ground: Session, wanted: Confinement) -> Proven:
     settings = ground.settings.config.sandbox
-    return with_tier(
+    return proven(
         wanted,
         demand=settings.demand(wanted.role),
         least=settings.least,
         variables=ground.host.variables,
-        outside=ground.runs_root,
+        outside=ground.runs_root if ground.runs_root.is_dir() else None,
         needed=ground.repository.objects,
     )
 
@@ -125,9 +193,9 @@ def _lent(ground: Session) -> tuple[str, ...]:
     return (objects, *lenders(ground.git, ground.repository.git_dir))
 
 
-def _tools(ground: Session) -> tuple[str, ...]:
+def _tools(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return where the programs lie that commands are made of, our own among them."""
-    path = ground.host.variables.get("PATH", os.defpath)
+    path = variables.get("PATH", os.defpath)
     programs = [folder for folder in path.split(os.pathsep) if os.path.isabs(folder)]
     return (*programs, str(HOUSE), sys.prefix, sys.base_prefix, _NAMES_OF_HOSTS)
 

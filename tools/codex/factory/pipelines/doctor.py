@@ -10,6 +10,11 @@ from tools.codex.factory.domain.schema import schemas
 from tools.codex.factory.domain.wording import counted, sized
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.pipelines.chain import LedgerOnce
+from tools.codex.factory.pipelines.confining import (
+    Proven,
+    groundless_confinements,
+    role_confinements,
+)
 from tools.codex.factory.pipelines.leftover import left_rows, run_rows
 from tools.codex.factory.pipelines.prepare import Request, checkouts_at_once, plan_file
 from tools.codex.factory.pipelines.session import Session
@@ -20,7 +25,7 @@ from tools.codex.factory.pipelines.terrain import configuration_rows, repository
 from tools.codex.factory.pipelines.tidy import Tidied, tidied
 from tools.codex.factory.repository.discovery import base_of
 from tools.codex.factory.repository.weight import weight
-from tools.codex.factory.stages.confinement import confinement_rows
+from tools.codex.factory.stages.confinement import confinement_rows, role_rows
 from tools.codex.factory.stages.gather import gather
 from tools.codex.factory.stages.limits import limit_rows
 from tools.codex.factory.stages.preflight import host_rows, refused
@@ -36,7 +41,7 @@ _REINSTALL = "install factory again"
 def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, Tidied]:
     """Return a row for each thing asked, and what was fixed before they were asked."""
     fixed = _fixed(standing) if fixing else Tidied()
-    variables, config = standing.host.variables, standing.settings.config
+    config = standing.settings.config
     runs, once = standing.runs_root, _ledger(standing)
     rows = (
         *_needed(standing, "HEAD", once),
@@ -48,10 +53,23 @@ def doctor(standing: Standing, *, fixing: bool) -> tuple[Rows, Tidied]:
         *_asked("work root", lambda: left_rows(standing)),
         *schema_rows(HOUSE),
         *agent_rows(_worker_environment(standing)),
-        *confinement_rows(variables),
+        *_asked("confinement", lambda: _confinement_rows(standing)),
         *limit_rows(config.sandbox.quota(), log_bytes=config.work.log_bytes),
     )
     return _grouped(rows), fixed
+
+
+def _confinement_rows(standing: Standing) -> Rows:
+    ground, variables = standing.ground(), standing.host.variables
+    return confinement_rows(_proofs(standing), variables, groundless=ground is None)
+
+
+def _proofs(standing: Standing) -> tuple[Proven, ...]:
+    """Return how each role would be confined, tried on the repository where there is one."""
+    ground, work_root = standing.ground(), standing.work_root
+    if ground is None or not isinstance(work_root, Path):
+        return groundless_confinements(standing.settings, standing.host.variables)
+    return role_confinements(ground, work_root)
 
 
 def _fixed(standing: Standing) -> Tidied:
@@ -69,7 +87,8 @@ def preflight(standing: Standing, request: Request) -> Rows:
     if ground is None:
         said = "not asked: what it stands on is not fit"
         return _grouped((*rows, noted("plan", request.plan_file or "plan", said)))
-    return _grouped((*rows, *_plan_rows(ground, standing, request)))
+    confined = _asked("confinement", lambda: role_rows(_proofs(standing)))
+    return _grouped((*rows, *confined, *_plan_rows(ground, standing, request)))
 
 
 def schema_rows(house: Path) -> Rows:

@@ -83,7 +83,7 @@ def with_escapes(ground: Session, run: RecordedRun, found: Examined) -> Examined
     findings = escape_findings(lines, blocks=blocks)
     return replace(
         found,
-        findings=tuple(as_record(one) for one in findings),
+        findings=(*found.findings, *(as_record(one) for one in findings)),
         changed_meanwhile=changed_meanwhile(lines, blocks=blocks),
     )
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from tools.codex.factory.domain.artifact import LogEntry
 from tools.codex.factory.domain.check import red
 from tools.codex.factory.domain.confined import confined_together
-from tools.codex.factory.domain.confinement import Confinement
+from tools.codex.factory.domain.confinement import Confinement, refusal
 from tools.codex.factory.domain.confinement_row import CHECKS, confinement_record, confinement_row
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.evidence import ConfinementRow
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, WorkerId, digest_of
+from tools.codex.factory.domain.result import records
 from tools.codex.factory.pipelines.history import flaked_in, passed_in
 from tools.codex.factory.pipelines.pipe import Ask, Examined, MergedSaid
 from tools.codex.factory.pipelines.record import RecordedRun
@@ -55,10 +56,15 @@ def _examined(
     logs: list[LogEntry] = []
     commit, tree = ObjectId(run.manifest.base_commit), ObjectId(run.manifest.base_tree)
     base = Tree("base", "the base", commit, tree)
+    refused = records(refusal(about.confinement, f"{INTEGRATOR}: checks"))
     if run.manifest.rehearsal:
-        return Examined(checks=checked(about, base, on="base", logs=logs), logs=tuple(logs))
+        rows = checked(about, base, on="base", logs=logs)
+        return Examined(checks=rows, logs=tuple(logs), findings=refused)
     whole = _tree("merged", "the merged tree", merged, base)
     rows = checked(about, whole, on="merged", logs=logs)
+    if refused:
+        # None of them was run: there is nothing to find out about who made one red.
+        return Examined(checks=rows, logs=tuple(logs), findings=refused)
     failing = red(run.plan, rows)
     if not failing:
         return Examined(checks=rows, logs=tuple(logs))

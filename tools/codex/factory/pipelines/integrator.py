@@ -2,21 +2,25 @@
 
 import os
 import signal
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from tools.codex.factory.domain.artifact import finding_of
 from tools.codex.factory.domain.confined import Confined
-from tools.codex.factory.domain.confinement import Confinement
+from tools.codex.factory.domain.confinement import Confinement, refusal
 from tools.codex.factory.domain.confinement_row import confinement_record, confinement_row
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event
 from tools.codex.factory.domain.evidence import ConfinementRow, IntegratorStatus
+from tools.codex.factory.domain.finding import Code, Finding, blocking, capped
 from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, unquoted
-from tools.codex.factory.domain.result import Integration, with_checks
+from tools.codex.factory.domain.result import Integration, records, with_checks
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
 from tools.codex.factory.host import Host
 from tools.codex.factory.pipelines.confining import integrator_confinement, weaker_event
@@ -32,6 +36,7 @@ from tools.codex.factory.pipelines.pipe import (
 )
 from tools.codex.factory.pipelines.record import RecordedRun, integrator_status, recorded_in
 from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.process.audit import Trespass, keep_within
 from tools.codex.factory.process.child import Completed, Conversation, conversation
 from tools.codex.factory.process.lifeline import is_over
 from tools.codex.factory.process.tree import die_with_parent
@@ -48,6 +53,7 @@ from tools.codex.factory.storage.run_directory import STORE, RunDirectory, plan_
 from tools.codex.factory.wiring import clock, own_command, own_environment, stamp, versions
 
 WORD = "_integrator"
+_REPORT_IT = "keep the run folder and report this: the integrator has nothing to write there"
 
 
 def integrated(
@@ -70,6 +76,7 @@ def integrated(
     )
     environment = own_environment(ground.host.variables)
     confinement = integrator_confinement(ground, run.directory, run.manifest.workers)
+    findings = refusal(confinement, INTEGRATOR)
     if confinement.weaker:
         record(weaker_event(run.directory.run, confinement))
     command, rules = held(own_command(WORD), confinement, _place(run.directory))
@@ -96,7 +103,7 @@ def integrated(
             salvage_search=found.salvage_search,
             logs=found.logs,
             confinement=(*found.confinement, _row(confinement)),
-            findings=found.findings,
+            findings=(*records(findings), *found.findings),
             changed_meanwhile=found.changed_meanwhile,
         )
         talk.say(asked.model_dump_json().encode())
@@ -113,35 +120,38 @@ def serve(host: Host, hear: BinaryIO, speak: BinaryIO) -> int:
         speak.flush()
 
     die_with_parent()
+    # What is compiled on the way is not kept: it would lie outside the run.
+    sys.dont_write_bytecode = True
+    trespasses: list[Trespass] = []
     try:
         order = Order.model_validate_json(hear.readline())
-        for said in _work(host, order, hear):
+        keep_within(str(Path(unquoted(order.runs_root), order.run_id)), trespasses.append)
+        for said in _work(host, order, hear, trespasses):
             say(said)
+    except Trespass as error:
+        message = f"the integrator tried to write {error.filename!r}, outside its run folder"
+        say(Said(kind="error", message=message, hint=_REPORT_IT, exit_code=FactoryError.exit_code))
+        return FactoryError.exit_code
     except FactoryError as error:
         say(Said(kind="error", message=str(error), hint=error.hint, exit_code=error.exit_code))
         return error.exit_code
     return 0
 
 
-def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
+def _work(
+    host: Host, order: Order, hear: BinaryIO, trespasses: Sequence[Trespass]
+) -> Iterator[Said]:
     started = clock()
     run = recorded_in(Path(unquoted(order.runs_root)), order.run_id, order.plans)
     directory, plan, manifest = run.directory, run.plan, run.manifest
     events: list[Event] = []
     outside = cleared(directory)
-    git = Git(built_environment(host))
-    borrowed = Path(unquoted(order.borrowed))
-    open_store(git, directory.store, borrowed)
-    with (
-        directory.scratch() as scratch,
-        objects_of(git, directory.folder / STORE) as objects,
-    ):
-        tools = Tools(
-            git=git,
-            store=directory.store,
-            objects=objects,
-            scratch=Path(scratch),
-        )
+    with ExitStack() as stack:
+        scratch = stack.enter_context(directory.scratch())
+        git = Git(built_environment(_throwing_away_in(scratch, host)))
+        open_store(git, directory.store, Path(unquoted(order.borrowed)))
+        objects = stack.enter_context(objects_of(git, directory.folder / STORE))
+        tools = Tools(git=git, store=directory.store, objects=objects, scratch=Path(scratch))
         integration = integrate(directory, plan, manifest, tools=tools, record=events.append)
         yield from (event_said(event) for event in events)
         yield _merged_said(integration)
@@ -175,11 +185,32 @@ def _work(host: Host, order: Order, hear: BinaryIO) -> Iterator[Said]:
     redacted = tuple(
         redaction_note(INTEGRATOR, log.path, log.redacted) for log in asked.logs if log.redacted
     )
+    known = len(trespasses)
+    tried = _tried(trespasses)
     told = tuple(finding_of(said) for said in asked.findings)
-    reached = with_findings(integration, (*outside, *redacted, *told))
+    reached = with_findings(integration, (*outside, *tried, *told, *redacted))
     status = write_report(directory, plan, manifest, reached, about, asked.logs)
+    if len(trespasses) > known:
+        # The report that would say so is written already.
+        raise trespasses[-1]
     yield event_said(report_event(status))
     yield Said(kind="reported")
+
+
+def _throwing_away_in(folder: str, host: Host) -> Host:
+    """Return the host with a folder of the run for what git throws away."""
+    return replace(host, variables={**host.variables, "TMPDIR": folder})
+
+
+def _tried(trespasses: Sequence[Trespass]) -> list[Finding]:
+    """Return a finding for each write outside the run that our own code tried."""
+    subject = f"{INTEGRATOR}: its own code"
+    tried = dict.fromkeys((one.filename, one.strerror) for one in trespasses)
+    found = [
+        blocking(Code.POLICY_WRITE_OUTSIDE, subject, f"{path!r}: {what}; refused", _REPORT_IT)
+        for path, what in tried
+    ]
+    return capped(found, subject)
 
 
 def _asked(hear: BinaryIO) -> Asked | None:

@@ -37,7 +37,7 @@ class Asked(Artifact):
     """What the integrator is told once it has merged: merge only these, or report.
 
     A report is about the merge of `salvage` where there is one, else of all. `logs` are those of
-    the checks, which lie beside it already.
+    the checks, which lie beside it already; `findings` are what only who asks could find.
     """
 
     kind: Literal["merge", "report"]

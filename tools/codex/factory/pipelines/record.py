@@ -7,11 +7,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tools.codex.factory.domain.amendment import follows
-from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.document import Model, NotStrictJson, parse, what_is_wrong
 from tools.codex.factory.domain.event import PRUNED, EventType, LedgerLine, RunView, replay
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, RunId, WorkerId, digest_of, run_id
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.nearest import did_you_mean
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.wording import few

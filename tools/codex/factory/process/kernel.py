@@ -24,12 +24,12 @@ def landlock_is_switched_off() -> bool:
 
 def seccomp_mode() -> int | None:
     """Return the seccomp mode of this process (0: none is set); None where there is no seccomp."""
-    try:
-        said = Path("/proc/self/status").read_bytes().split(b"\n")
-    except OSError:
-        return None
-    found = [line for line in said if line.startswith(b"Seccomp:")]
-    return int(found[0].split()[1]) if found else None
+    return _status(b"Seccomp:")
+
+
+def seccomp_filters() -> int:
+    """Return how many filters hold this process already; 0 where the kernel does not say."""
+    return _status(b"Seccomp_filters:") or 0
 
 
 def kernel_setting(name: str) -> int | None:
@@ -49,6 +49,15 @@ def called(number: int, *arguments: object) -> int:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     return answer
+
+
+def _status(field: bytes) -> int | None:
+    try:
+        said = Path("/proc/self/status").read_bytes().split(b"\n")
+    except OSError:
+        return None
+    found = [line for line in said if line.startswith(field)]
+    return int(found[0].split()[1]) if found else None
 
 
 def _landlock() -> int:

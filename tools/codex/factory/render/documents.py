@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from tools.codex.factory.domain.amendment import deeds
-from tools.codex.factory.domain.artifact import FindingRecord, Manifest
+from tools.codex.factory.domain.artifact import FindingRecord
 from tools.codex.factory.domain.change import Change
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import WorkerId
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.path import quoted
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import Integration

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tools.codex.factory.domain.event import EventType, LedgerLine
 from tools.codex.factory.domain.progress import Ending, Progress, Stage
-from tools.codex.factory.domain.wording import counted
+from tools.codex.factory.domain.wording import counted, kept
 from tools.codex.factory.domain.work_progress import (
     ACTIVE,
     CheckProgress,
@@ -164,6 +164,7 @@ def _tail(progress: Progress, ending: Ending | None, size: _Size) -> list[Text]:
         beyond = len(progress.checks) - most
         lines += [Text(f"... and {beyond} more")] if beyond > 0 else []
     lines.append(Text(_sum(progress)))
+    lines += [Text(shown(kept(role, tier)), "yellow") for role, tier in progress.weaker]
     waiting = progress.waiting
     for worker in waiting[:_MOST_NAMED]:
         lines.append(Text(f"waits for {shown(worker.id)} in {shown(worker.checkout)}"))

@@ -3,8 +3,8 @@
 import textwrap
 from collections.abc import Mapping
 
-from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.evidence import IntegratorStatus
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.publication import (
     AMENDED_TRAILER,

@@ -21,7 +21,7 @@ def held(
     filters = refusals(confinement, place.machine, has_own_network=True)
     words = (
         confinement.program,
-        *_namespaces(confinement, place),
+        *_namespaces(confinement, place, is_filtered=bool(filters)),
         *_mounts(confinement, place),
         *(("--seccomp", _FILTER) if filters else ()),
         *("--json-status-fd", _STATUS, "--chdir", place.folder, "--", *argv),
@@ -30,7 +30,7 @@ def held(
     return words, Rules(fed=fed, status=_STATUS, wraps=argv[0])
 
 
-def _namespaces(confinement: Confinement, place: Place) -> Iterator[str]:
+def _namespaces(confinement: Confinement, place: Place, *, is_filtered: bool) -> Iterator[str]:
     # All of them, the user's own too: without that one root keeps rights to undo mounts.
     yield from ("--unshare-user", "--unshare-all", "--cap-drop", "ALL")
     yield from ("--die-with-parent", "--new-session")
@@ -38,7 +38,8 @@ def _namespaces(confinement: Confinement, place: Place) -> Iterator[str]:
         yield from ("--uid", _USER, "--gid", _USER)
     if confinement.network:
         yield "--share-net"
-    if not confinement.nests:
+    if not (confinement.nests or is_filtered):
+        # The filter refuses the same, and versions before 0.8 do not know this.
         yield "--disable-userns"
 
 

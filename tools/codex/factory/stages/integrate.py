@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.emitted import computed, differing, reported
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import Proof
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import INTEGRATOR, ObjectId, RunId, digest_of
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.merge import Merged, merge
 from tools.codex.factory.domain.patch import scan
 from tools.codex.factory.domain.plan import Plan

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from tools.codex.factory.domain.artifact import RENDITIONS, Manifest, finding_of
+from tools.codex.factory.domain.artifact import RENDITIONS, finding_of
 from tools.codex.factory.domain.confinement_row import OTHERS, worker_confinement
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.finding import Code, Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import Integration, with_checks
 from tools.codex.factory.errors import StorageError
@@ -54,12 +55,16 @@ def rebuild(
 
 
 def _witnessed(status: IntegratorStatus) -> tuple[Finding, ...]:
-    """Return the findings that only the run itself could make: what stood in the way, was said."""
+    """Return the findings that only the run itself could make.
+
+    They are of what stood in the way, of what was said, and of what kept the integrator.
+    """
+    own = (Code.SECRET_REDACTED, Code.SANDBOX_WEAKER)
     return tuple(
         finding_of(said)
         for said in status.findings
         if said.code in _SEEN_ONCE
-        or (said.code == Code.SECRET_REDACTED and said.subject.startswith(f"{INTEGRATOR}: "))
+        or (said.code in own and said.subject.startswith(f"{INTEGRATOR}: "))
     )
 
 

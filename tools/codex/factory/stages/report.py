@@ -5,14 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from tools.codex.factory.domain.artifact import (
-    RENDITIONS,
-    FilesChanged,
-    LogEntry,
-    LogIndex,
-    Manifest,
-    Seal,
-)
+from tools.codex.factory.domain.artifact import RENDITIONS, FilesChanged, LogEntry, LogIndex, Seal
 from tools.codex.factory.domain.confinement_row import worker_confinement
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
@@ -24,6 +17,7 @@ from tools.codex.factory.domain.evidence import (
 )
 from tools.codex.factory.domain.finding import Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, Digest, WorkerId, digest_of
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.result import (
     Integration,

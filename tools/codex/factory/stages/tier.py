@@ -2,9 +2,9 @@
 
 import os
 import shutil
-import tempfile
+import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.codex.factory.domain.confinement import (
@@ -14,86 +14,129 @@ from tools.codex.factory.domain.confinement import (
     Tier,
     is_weaker,
 )
-from tools.codex.factory.errors import FactoryError
-from tools.codex.factory.process.child import asked
-from tools.codex.factory.process.kernel import landlock_version
-from tools.codex.factory.sandbox.place import Place
-from tools.codex.factory.sandbox.tiers import held
+from tools.codex.factory.process.kernel import (
+    kernel_setting,
+    landlock_is_switched_off,
+    landlock_version,
+)
+from tools.codex.factory.sandbox.hindrance import CLOSING, Hindrance, hindrance
+from tools.codex.factory.stages.canary import complaint_of
 
 BUBBLEWRAP = "bwrap"
-_SECONDS = 20.0
-# Its own folder can be written, what must be read can be, and what is outside cannot be written.
-_CANARY = 'echo a > "$1/inside" && ls "$3" > /dev/null && { ! echo b > "$2"; } 2> /dev/null'
+NO_LANDLOCK = Hindrance(
+    "the kernel does not offer it",
+    "Linux 5.13 and newer have it (CONFIG_SECURITY_LANDLOCK); a container may forbid it",
+)
+LANDLOCK_OFF = Hindrance(
+    "the kernel was started without it",
+    "add landlock to lsm= on the kernel's command line, and start it anew",
+)
+ELSEWHERE = Hindrance(
+    "only Linux has it", "run factory in a virtual machine or a container with Linux"
+)
 
 
-def with_tier(
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A tier that cannot keep a confinement here: why, and what helps, as far as that is known."""
+
+    tier: Tier
+    why: str
+    remedy: str
+
+
+def proven(
     wanted: Confinement,
     *,
     demand: Demand,
     least: Tier,
     variables: Mapping[str, str],
-    outside: Path,
-    needed: Path,
-) -> Confinement:
-    """Return a confinement with the strongest tier that this host proves for it.
+    outside: Path | None,
+    needed: Path | None,
+) -> tuple[Confinement, tuple[Shortfall, ...]]:
+    """Return a confinement with the strongest tier that a canary proves, and what fell short.
 
-    The canary runs under the very same rules, in a folder of its own: it tries to write into
-    `outside`, which is ours, and must fail; and to list `needed`, and must not.
+    The canary runs under the very same rules: it must not write into `outside`, which is ours,
+    and must be able to read `needed`.
     """
     if demand == "off":
-        return replace(wanted, tier="unconfined", demand=demand, observes=False)
-    reasons: list[str] = []
+        return replace(wanted, tier="unconfined", demand=demand, observes=False), ()
+    short: list[Shortfall] = []
     for tier in TIERS:
-        program = _program(tier, variables)
+        program = bubblewrap_program(variables) if tier == "bubblewrap" else ""
         tried = replace(wanted, tier=tier, demand=demand, program=program)
-        why = _why_not(tried, outside=outside, needed=needed)
-        if not why:
+        found = _shortfall(tried, outside=outside, needed=needed)
+        if found is None:
+            weaker = "; ".join(f"{one.tier}: {one.why}" for one in short)
             is_refused = demand == "required" and is_weaker(tier, least)
-            return replace(tried, weaker="; ".join(reasons), is_refused=is_refused)
-        reasons.append(f"{tier}: {why}")
+            return replace(tried, weaker=weaker, is_refused=is_refused), tuple(short)
+        short.append(found)
     raise AssertionError("nothing speaks against no confinement")
 
 
-def _program(tier: Tier, variables: Mapping[str, str]) -> str:
-    if tier != "bubblewrap":
-        return ""
-    return shutil.which(BUBBLEWRAP, path=variables.get("PATH", os.defpath)) or ""
+def bubblewrap_program(variables: Mapping[str, str]) -> str:
+    """Return where bubblewrap lies; "" where it is not on PATH.
+
+    A relative folder of PATH is another one in every folder, and none of ours.
+    """
+    folders = variables.get("PATH", os.defpath).split(os.pathsep)
+    absolute = os.pathsep.join(one for one in folders if os.path.isabs(one))
+    return shutil.which(BUBBLEWRAP, path=absolute) or ""
 
 
-def _why_not(confinement: Confinement, *, outside: Path, needed: Path) -> str:
-    """Return why a tier cannot keep a confinement here; "" where it does."""
-    if confinement.tier == "unconfined":
-        return ""
-    if confinement.tier == "bubblewrap" and not confinement.program:
-        return f"program {BUBBLEWRAP!r} is not on PATH"
-    if confinement.tier == "landlock" and not landlock_version():
-        return "the kernel does not offer it"
-    try:
-        with tempfile.TemporaryDirectory(prefix="factory-canary-") as folder:
-            return _canary(confinement, Path(os.path.realpath(folder)), outside, needed)
-    except FactoryError as error:
-        return str(error)
-    except OSError as error:
-        return f"the canary cannot be tried: {error.strerror}"
+def landlock_hindrance() -> Hindrance | None:
+    """Return what keeps Landlock from being used here; None where it can be."""
+    if landlock_version():
+        return None
+    if sys.platform != "linux":
+        return ELSEWHERE
+    return LANDLOCK_OFF if landlock_is_switched_off() else NO_LANDLOCK
 
 
-def _canary(confinement: Confinement, folder: Path, outside: Path, needed: Path) -> str:
-    mark = outside / folder.name
-    writable = (*confinement.writable, str(folder))
-    tried = replace(confinement, writable=writable, observes=False)
-    place = Place(
-        machine=os.uname().machine,
-        is_root=os.geteuid() == 0,
-        folder=str(folder),
-        temporary="",
+def bubblewrap_hindrance(said: str) -> Hindrance | None:
+    """Return what `said` by bubblewrap comes from on this host; None where nobody knows."""
+    closed = [name for name, value in CLOSING.items() if kernel_setting(name) == value]
+    return hindrance(said, closed)
+
+
+def _shortfall(
+    confinement: Confinement, *, outside: Path | None, needed: Path | None
+) -> Shortfall | None:
+    """Return why a tier cannot keep a confinement here; None where it does."""
+    tier = confinement.tier
+    if tier == "unconfined":
+        return None
+    known = _known_hindrance(confinement)
+    if known is not None:
+        return Shortfall(tier, known.why, known.remedy)
+    said = complaint_of(confinement, outside=outside, needed=needed)
+    if not said:
+        return None
+    found = bubblewrap_hindrance(said) if tier == "bubblewrap" else None
+    return (
+        Shortfall(tier, f"{found.why} ({said})", found.remedy)
+        if found
+        else _plain(tier, said, needed)
     )
-    words = ("sh", "-c", _CANARY, "sh", str(folder), str(mark), str(needed))
-    argv, rules = held(words, tried, place)
-    environment = {"PATH": os.defpath, "LC_ALL": "C"}
-    done = asked(argv, env=environment, cwd=folder, seconds=_SECONDS, rules=rules)
-    if mark.exists():
-        mark.unlink()
-        return "it lets a write outside through"
-    if done.exit_code != 0 or not (folder / "inside").exists():
-        return done.complaint
-    return ""
+
+
+def _plain(tier: Tier, said: str, needed: Path | None) -> Shortfall:
+    """Return a shortfall that the canary told of itself."""
+    is_anothers = needed is not None and any(
+        one.stat().st_uid != 0 for one in (needed, *needed.parents)
+    )
+    if is_anothers and "cannot be read" in said and os.geteuid() == 0:
+        why = f"{said}: a confined command has none of root's rights"
+        return Shortfall(tier, why, "run factory as the owner of that folder, or let all read it")
+    return Shortfall(tier, said, "")
+
+
+def _known_hindrance(confinement: Confinement) -> Hindrance | None:
+    """Return what needs no canary to be known."""
+    if confinement.tier == "landlock":
+        return landlock_hindrance()
+    if sys.platform != "linux":
+        return ELSEWHERE
+    if not confinement.program:
+        return Hindrance(f"program {BUBBLEWRAP!r} is not on PATH", "install the package bubblewrap")
+    return None

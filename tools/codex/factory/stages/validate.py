@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-from tools.codex.factory.domain.artifact import Manifest
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import ObjectId, RunId, WorkerId
+from tools.codex.factory.domain.manifest import Manifest
 from tools.codex.factory.domain.plan import Plan
 from tools.codex.factory.domain.verdict import BaseObjects, Judgement, decide, judge
 from tools.codex.factory.storage.run_directory import RunDirectory

@@ -6,13 +6,15 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-IN_TEMPORARY = ("factory-status-", "factory-rebuild-")
+IN_TEMPORARY = ("factory-status-", "factory-rebuild-", "factory-canary-", "factory-run-")
 IN_WORK_ROOT = ("factory-manners-",)
 IN_RUNS_ROOT = (".gitignore-",)
 _RANDOM = re.compile("[a-z0-9_]{8}")
 _HOLDS = {
     "factory-status-": re.compile(r"status\.git"),
     "factory-rebuild-": re.compile(r"objects\.git|(?:audit|lens)-[a-z0-9_]{8}"),
+    "factory-canary-": re.compile("own|seen|hidden"),
+    "factory-run-": re.compile("run"),
     "factory-manners-": re.compile("[Cc]ase|link"),
 }
 """What alone lies in a folder of ours: in a shared folder anybody may use such a name."""
