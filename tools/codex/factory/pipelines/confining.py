@@ -58,7 +58,8 @@ def integrator_confinement(
     wanted = _wanted(
         ground,
         "integrator",
-        shown=(*_lent(ground), *_tools(ground), *bundles),
+        # The runs root too: it may lie in a folder that a command has for itself, like /tmp.
+        shown=(*_lent(ground), *_tools(ground), str(ground.runs_root), *bundles),
         hidden=(),
         writable=(os.path.realpath(run.folder),),
         network=False,
