@@ -164,7 +164,7 @@ def multiply(aims: Aims) -> None:
     for _ in range(_CHILDREN):
         if os.fork() == 0:
             os.setsid()
-            os.execvp("sleep", ["sleep", "600.25"])
+            os.execvp("sleep", [aims["mark"], "600"])
 
 
 def signals(aims: Aims) -> None:

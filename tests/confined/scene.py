@@ -33,6 +33,12 @@ ATTACKER = PROJECT / "tests" / "confined" / "attacker.py"
 ROLES: tuple[Role, ...] = ("worker", "check", "integrator")
 SECRET = "a-secret-of-the-operator"
 RUN = "attacked"
+SEALED: dict[Role, str] = {
+    "worker": "SUMMARY.md",
+    "check": "SUGGESTIONS.md",
+    "integrator": "HANDOFF_NOTE.json",
+}
+"""What of the sealed bundle each role is to write into."""
 _SECONDS = 60.0
 _FILES = (
     *("appended", "cut", "written", "deleted", "renamed", "mode", "times", "attribute"),
@@ -298,7 +304,9 @@ def scene(tier: Tier, folder: Path, outside: Path) -> Iterator[Scene]:
 
 def attack(about: Scene) -> None:
     """Let a worker, a check and what stands in the integrator's place attack in one run."""
-    deeds = {"C_attacker": _WORKER_DEEDS, "check": _CHECK_DEEDS}
+    # Where nothing keeps it, there would be no run left to be looked at.
+    ruining = ("ruin",) if about.tier != "unconfined" else ()
+    deeds = {"C_attacker": (*_WORKER_DEEDS, *ruining), "check": (*_CHECK_DEEDS, *ruining)}
     files = {name: _aims(about, name, list(deeds[name])) for name in deeds}
     work = {
         "A_sealed": {"allow": ["src/a.txt"], "patch": "a.patch"},
@@ -323,11 +331,10 @@ def attack(about: Scene) -> None:
     _attack_as_integrator(about)
 
 
-def ruined(about: Scene) -> Ended:
-    """Let a worker take the ledger away and forge a verdict; return how the run ended."""
+def ruin(about: Scene) -> None:
+    """Let a worker take the ledger away and forge a verdict."""
     aims = _aims(about, "C_attacker", ["ruin"], work=["src/c.txt"])
     _run(about, {"C_attacker": {"allow": ["src/**"], "command": _argv(aims)}}, [])
-    return about.ended
 
 
 def _run(about: Scene, work: dict[str, dict[str, Any]], checks: list[dict[str, Any]]) -> None:
@@ -418,7 +425,7 @@ def _aims(
         "run": str(about.run),
         "other": "B_sibling",
         "sealed": "A_sealed",
-        "sealed_file": "SUMMARY.md" if role == "worker" else "SUGGESTIONS.md",
+        "sealed_file": SEALED[role],
         "signalled": about.sleepers[f"{role} signalled"].pid,
         "traced": about.sleepers[f"{role} traced"].pid,
         "terminal": os.ttyname(about.terminal[1]),
