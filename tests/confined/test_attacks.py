@@ -169,7 +169,7 @@ def _touched_others(about: Scene, role: Role) -> bool:
     checkout = about.checkout("B_sibling")
     return any(
         (
-            b"attacked" in sealed.read_bytes(),
+            sealed.read_bytes().endswith(b"attacked\n"),
             (checkout / "src" / "b.txt").read_bytes() != b"b\n" and role != "integrator",
             (checkout / "planted.txt").exists(),
             (about.runs / f"{role}-was-here").exists(),
