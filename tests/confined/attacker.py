@@ -28,26 +28,32 @@ _REMOUNT, _BIND = 32, 4096
 
 
 def write(aims: Aims) -> None:
-    """Append, cut, write over, create: in the repository and elsewhere."""
-    for folder in (aims["outside"], aims["near"]):
-        _each(
-            lambda: _write(f"{folder}/appended", "a"),
-            lambda: os.truncate(f"{folder}/cut", 0),
-            lambda: _write(f"{folder}/written", "w"),
-            lambda: _write(f"{folder}/created", "w"),
-        )
+    """Append, cut, write over, create: elsewhere and in the repository."""
+    _each(*_writes(aims["outside"]), *_writes(aims["near"]))
 
 
 def remove(aims: Aims) -> None:
     """Delete, bring in, bring out."""
-    for folder in (aims["outside"], aims["near"]):
-        _each(
-            lambda: os.unlink(f"{folder}/deleted"),
-            lambda: os.rename(f"{folder}/renamed", "brought-in"),
-            lambda: _write("brought", "w"),
-            lambda: os.rename("brought", f"{folder}/brought"),
-            lambda: os.rmdir(f"{folder}/folder"),
-        )
+    _each(*_removals(aims["outside"]), *_removals(aims["near"]))
+
+
+def _writes(folder: str) -> tuple[Callable[[], object], ...]:
+    return (
+        lambda: _write(f"{folder}/appended", "a"),
+        lambda: os.truncate(f"{folder}/cut", 0),
+        lambda: _write(f"{folder}/written", "w"),
+        lambda: _write(f"{folder}/created", "w"),
+    )
+
+
+def _removals(folder: str) -> tuple[Callable[[], object], ...]:
+    return (
+        lambda: os.unlink(f"{folder}/deleted"),
+        lambda: os.rename(f"{folder}/renamed", "brought-in"),
+        lambda: _write("brought", "w"),
+        lambda: os.rename("brought", f"{folder}/brought"),
+        lambda: os.rmdir(f"{folder}/folder"),
+    )
 
 
 def mode(aims: Aims) -> None:
@@ -407,13 +413,13 @@ def _each(*deeds: Callable[[], object]) -> None:
 
 
 def _write(path: str, how: str) -> None:
-    with open(path, how, encoding="utf-8") as file:
+    with Path(path).open(how, encoding="utf-8") as file:
         file.write("attacked\n")
 
 
 def _write_by_number(path: str) -> None:
     """Open for reading what may be read, and again by its number for writing."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         _write(f"/proc/self/fd/{file.fileno()}", "a")
 
 

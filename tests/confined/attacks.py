@@ -273,7 +273,9 @@ ATTACKS = (
         answers=_STOPPED,
         roles=_BOTH,
         deeds=("linger",),
-        tests=("tests/process/test_watched.py::test_what_a_command_leaves_behind_is_ended_and_reaped",),
+        tests=(
+            "tests/process/test_watched.py::test_what_a_command_leaves_behind_is_ended_and_reaped",
+        ),
     ),
     Attack(
         number=22,
@@ -299,7 +301,9 @@ ATTACKS = (
         tried="say more than any log can hold",
         against="the middle of a log is left out, and it is said",
         answers=_FOUND,
-        tests=("tests/pipelines/test_bad_endings.py::test_a_flood_is_cut_in_the_middle_and_takes_little_memory",),
+        tests=(
+            "tests/pipelines/test_bad_endings.py::test_a_flood_is_cut_in_the_middle_and_takes_little_memory",
+        ),
         finding="worker.log_truncated",
     ),
     Attack(
@@ -307,7 +311,9 @@ ATTACKS = (
         tried="take memory or time without end",
         against="a time limit for each command; `sandbox.memory_bytes`",
         answers=_FOUND,
-        tests=("tests/pipelines/test_bad_endings.py::test_how_a_worker_ended_is_told_and_its_work_is_kept",),
+        tests=(
+            "tests/pipelines/test_bad_endings.py::test_how_a_worker_ended_is_told_and_its_work_is_kept",
+        ),
         finding="worker.timed_out",
     ),
     Attack(

@@ -71,8 +71,8 @@ def missing(tier: Tier) -> str:
     if tier == "landlock" and not landlock_version():
         return "the kernel does not offer Landlock"
     if tier == "bubblewrap":
-        words = ("bwrap", "--unshare-user", "--unshare-all", "--cap-drop", "ALL")
-        words += ("--ro-bind", "/", "/", "--proc", "/proc", "true")
+        rest = ("--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "true")
+        words = ("bwrap", "--unshare-user", "--unshare-all", *rest)
         if shutil.which("bwrap") is None:
             return "bwrap is not on PATH"
         done = subprocess.run(words, capture_output=True, check=False)
@@ -291,9 +291,7 @@ def scene(tier: Tier, folder: Path, outside: Path) -> Iterator[Scene]:
             variables=variables_of(tier, folder),
         )
         made.before = {
-            str(path): look(path)
-            for top in (outside, made.near, home)
-            for path in top.rglob("*")
+            str(path): look(path) for top in (outside, made.near, home) for path in top.rglob("*")
         }
         try:
             yield made
@@ -308,7 +306,7 @@ def attack(about: Scene) -> None:
     ruining = ("ruin",) if about.tier != "unconfined" else ()
     deeds = {"C_attacker": (*_WORKER_DEEDS, *ruining), "check": (*_CHECK_DEEDS, *ruining)}
     files = {name: _aims(about, name, list(deeds[name])) for name in deeds}
-    work = {
+    work: dict[str, dict[str, Any]] = {
         "A_sealed": {"allow": ["src/a.txt"], "patch": "a.patch"},
         "B_sibling": {"allow": ["src/b.txt"], "command": ["sh", "-c", "echo b > src/b.txt"]},
         "C_attacker": {"allow": ["src/c.*"], "command": _argv(files["C_attacker"])},

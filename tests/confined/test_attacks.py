@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.confined.attacks import ATTACKS, Attack, cases
-from tests.confined.scene import PROJECT, RUN, SEALED, SECRET, Scene, attack, missing, ruin, scene
+from tests.confined.scene import RUN, SEALED, SECRET, Scene, attack, missing, ruin, scene
+from tests.conftest import PROJECT
 from tools.codex.factory.domain.confinement import Role, Tier
 from tools.codex.factory.process.kernel import landlock_version
 from tools.codex.factory.storage.regular import read_regular
@@ -62,7 +63,9 @@ def test_an_attack_comes_to_what_is_said(case: tuple[Attack, Role, Tier], scenes
     about = scenes(tier, tier == "unconfined" and "ruin" in one.deeds)
 
     answer = one.answer(tier)
-    came_off = {deed: EFFECTS[deed](about, role) for deed in one.deeds if _was_tried(about, deed, role)}
+    came_off = {
+        deed: EFFECTS[deed](about, role) for deed in one.deeds if _was_tried(about, deed, role)
+    }
 
     assert came_off, "nothing was tried"
     if tier == "unconfined" and answer == "open":
@@ -99,7 +102,9 @@ def test_whoever_was_stopped_has_done_the_work_all_the_same(scenes: Scenes, tier
 
     assert b"+attacked" in diff
     assert {"A_sealed", "B_sibling", "C_attacker"} - _blocked(about) == (
-        {"B_sibling", "C_attacker"} if tier == "unconfined" else {"A_sealed", "B_sibling", "C_attacker"}
+        {"B_sibling", "C_attacker"}
+        if tier == "unconfined"
+        else {"A_sealed", "B_sibling", "C_attacker"}
     )
 
 
@@ -161,7 +166,9 @@ def _took_the_secret(about: Scene, _: Role) -> bool:
 
 
 def _sealed(about: Scene) -> Iterator[Path]:
-    return (path for path in about.run.rglob("*") if path.is_file() and "objects.git" not in path.parts)
+    return (
+        path for path in about.run.rglob("*") if path.is_file() and "objects.git" not in path.parts
+    )
 
 
 def _touched_others(about: Scene, role: Role) -> bool:
@@ -246,7 +253,9 @@ EFFECTS: Mapping[str, Effect] = {
     "open_files": lambda about, role: "loot" in about.said[role]["open_files"],
     "ring": _loot("ring", "[io_uring]"),
     "sibling": _touched_others,
-    "linger": lambda about, role: _is_left(about, role) or (role == "worker" and _wrote_on(about, role)),
+    "linger": lambda about, role: (
+        _is_left(about, role) or (role == "worker" and _wrote_on(about, role))
+    ),
     "multiply": _is_left,
     "signals": _ended("signalled"),
     "trace": _ended("traced"),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders import Repo
-from tests.conftest import Factory
 from tests.confined.scene import missing, variables_of
+from tests.conftest import Factory
 from tests.work import Work
 from tools.codex.factory.domain.confinement import Tier
 
@@ -55,7 +55,8 @@ node app.ignored.js
 """
 _NODE_FILES = """
 node -e 'const fs=require("fs");fs.writeFileSync("a.ignored","a");
-require("child_process").execFileSync("sh",["-c","true"]);new (require("worker_threads").Worker)("0",{eval:true})'
+require("child_process").execFileSync("sh",["-c","true"]);
+new (require("worker_threads").Worker)("0",{eval:true})'
 """
 _GCC = """
 set -e
@@ -133,6 +134,8 @@ _SCRIPTS = {
     "git": _GIT, "pytest": _PYTEST, "node": _NODE, "node_files": _NODE_FILES, "gcc": _GCC,
     "venv": _VENV, "processes": _PROCESSES, "tar": _TAR, "terminal": _TERMINAL, "caches": _CACHES,
 }  # fmt: skip
+
+
 class Ran:
     """The programs of one tier, each by a worker and by a check, in one run."""
 
@@ -181,7 +184,8 @@ class Ran:
         """Return whether a program did its work."""
         if role == "check":
             status = json.loads((self.run / "Z_integrator" / "STATUS.json").read_bytes())
-            return {one["name"]: one["result"] for one in status["checks"]}[name] == "passed"
+            found = {one["name"]: str(one["result"]) for one in status["checks"]}
+            return found[name] == "passed"
         return f"+++ b/src/{name}.txt".encode() in (self.run / name / "DIFF.patch").read_bytes()
 
 
