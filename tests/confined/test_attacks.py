@@ -1,5 +1,6 @@
 """Every attack, by every role that may try it, under every tier: the answer is what is said."""
 
+import os
 import re
 import stat
 import tempfile
@@ -26,19 +27,18 @@ _HOST_MAY_REFUSE = ("owner", "attribute", "type_into_terminal", "ring", "key", "
 
 
 @pytest.fixture(scope="module")
-def scenes(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Scenes]:
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
     """Return what makes a scene of each tier, attacked once."""
     made: dict[tuple[Tier, bool], Scene] = {}
     with ExitStack() as stack:
 
         def of(tier: Tier, is_ruin: bool) -> Scene:
             if (tier, is_ruin) not in made:
-                # Not in /tmp, which a command may have for itself.
-                cache = request.config.cache
-                assert cache is not None
-                place = tempfile.TemporaryDirectory(dir=cache.mkdir("attacks"))
+                # Not in /tmp, which a command may have for itself; nor above this program, which
+                # could not be found any more with something hidden beside it.
+                cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+                cache.mkdir(exist_ok=True)
+                place = tempfile.TemporaryDirectory(prefix="factory-attacks-", dir=cache)
                 outside = Path(stack.enter_context(place))
                 folder = tmp_path_factory.mktemp(tier)
                 about = stack.enter_context(scene(tier, folder, outside))
