@@ -224,8 +224,9 @@ def _did_not_pass(about: Scene) -> bool:
 
 
 FOUND: Mapping[str, Callable[[Scene], bool]] = {
-    "worker.outbox": lambda about: all(
-        _is_blocked_by("worker.outbox", worker)(about) for worker in ("E_nested", "F_link")
+    "worker.outbox": lambda about: (
+        all(_is_blocked_by("worker.outbox", worker)(about) for worker in ("E_nested", "F_link"))
+        and not _took_the_secret(about, "worker")
     ),
     "capture.nested_repository": lambda about: (
         _is_blocked_by("capture.nested_repository", "E_nested")(about) and not _ran(about, "worker")
