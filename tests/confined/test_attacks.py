@@ -167,9 +167,8 @@ def _took_the_secret(about: Scene, _: Role) -> bool:
 
 
 def _sealed(about: Scene) -> Iterator[Path]:
-    return (
-        path for path in about.run.rglob("*") if path.is_file() and "objects.git" not in path.parts
-    )
+    """Yield all that was taken in of the worker that left the link."""
+    return (path for path in (about.run / "F_link").rglob("*") if path.is_file())
 
 
 def _touched_others(about: Scene, role: Role) -> bool:
