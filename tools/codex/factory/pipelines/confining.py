@@ -119,6 +119,7 @@ def _of_integrator(ground: Session, run: RunDirectory, workers: Iterable[str]) -
         ground.settings,
         ground.host.variables,
         "integrator",
+        # The runs root too: it may lie in a folder that a command has for itself, like /tmp.
         shown=(
             *_lent(ground),
             *_tools(ground.host.variables),

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from tools.codex.factory.process.kernel import called
-from tools.codex.factory.process.landlock import restrict, ruleset
+from tools.codex.factory.process.landlock import is_known, restrict, ruleset
 from tools.codex.factory.process.rules import Rules
 
 _SET_NO_NEW_PRIVILEGES, _DROP_FROM_BOUNDING_SET = 38, 24
@@ -22,14 +22,15 @@ _CAPSET = {"x86_64": 126, "aarch64": 91}
 
 def confine_thread(rules: Rules) -> None:
     """Hold this thread to `rules`; raise OSError where the kernel refuses one of them."""
-    if not (rules.drops_capabilities or rules.files or rules.filters):
+    files = rules.files if rules.files is not None and is_known(rules.files) else None
+    if not (rules.drops_capabilities or files or rules.filters):
         return
     machine = os.uname().machine
     if rules.drops_capabilities:
         _drop_capabilities(_CAPSET[machine])
     forgo_new_privileges()
-    if rules.files is not None:
-        handle = ruleset(rules.files)
+    if files is not None:
+        handle = ruleset(files)
         restrict(handle)
         os.close(handle)
     for program in rules.filters:

@@ -21,6 +21,12 @@ READ = 1 << 0 | 1 << 2 | 1 << 3
 """Rights to execute, to read a file, to list a folder."""
 
 
+def is_known(rules: FileRules) -> bool:
+    """Return whether this kernel can be asked for `rules`: scopes alone are newer than the rest."""
+    only_scopes = not (rules.handled or rules.hidden or rules.network)
+    return not only_scopes or landlock_version() >= _SCOPES_SINCE
+
+
 def ruleset(rules: FileRules) -> int:
     """Return the open file of a ruleset; raise OSError where the kernel has no Landlock."""
     version = landlock_version()
@@ -30,7 +36,7 @@ def ruleset(rules: FileRules) -> int:
     size = 24 if version >= _SCOPES_SINCE else 16 if version >= _NETWORK_SINCE else 8
     handle = called(_CREATE, attributes[:size], size, 0)
     try:
-        for path, rights in (*rules.allowed, *_shown(rules)):
+        for path, rights in _granted(rules):
             _grant(handle, path, rights & handled)
     except BaseException:
         os.close(handle)
@@ -43,19 +49,33 @@ def restrict(handle: int) -> None:
     called(_RESTRICT, handle, 0)
 
 
-def _shown(rules: FileRules) -> Iterator[tuple[str, int]]:
-    """Yield what may be read: a right on a folder holds for all below, so all but the hidden.
+def _granted(rules: FileRules) -> Iterator[tuple[str, int]]:
+    """Yield each path with its rights: a right on a folder holds for all below it."""
+    for path, rights in rules.allowed:
+        if not any(one.startswith(f"{path}/") for one in rules.hidden):
+            yield path, rights
+            continue
+        # Something below it is hidden, and the inner one decides.
+        yield path, rights & ~READ
+        if rights & READ:
+            yield from _shown(path, rules.hidden)
+    if rules.hidden:
+        yield from _shown("/", rules.hidden)
+
+
+def _shown(top: str, hidden: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    """Yield what of `top` may be read: all but the hidden.
 
     What lies beside something hidden is granted by itself, and is there when this is asked; the
     folders above can be passed through, and not listed.
     """
-    waiting = ["/"] if rules.hidden else []
+    waiting = [top]
     while waiting:
         folder = waiting.pop()
-        if folder in rules.hidden:
+        if folder in hidden:
             continue
         begin = f"{folder.rstrip('/')}/"
-        if not any(path.startswith(begin) for path in rules.hidden):
+        if not any(path.startswith(begin) for path in hidden):
             yield folder, READ
             continue
         try:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from tools.codex.factory.domain.confinement import Confinement, is_within
-from tools.codex.factory.process.rules import Rules
+from tools.codex.factory.process.rules import FileRules, Rules
 from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.refusals import refusals
 
 _PRIVATE = ("/tmp", "/var/tmp", "/run", "/dev/shm")
 """Folders of its own for every command: what lies there else is not seen."""
+_ABSTRACT_SOCKETS = FileRules(handled=0, allowed=(), scopes=1)
+"""With the host's network go the host's sockets that have no place in any folder: not these."""
 _FILTER, _STATUS = "{seccomp}", "{status}"
 # Nobody's number outside: a program that finds itself root, and without its rights, is confused.
 _USER = "1000"
@@ -27,7 +29,8 @@ def held(
         *("--json-status-fd", _STATUS, "--chdir", place.folder, "--", *argv),
     )
     fed = dict.fromkeys([_FILTER], filters[0]) if filters else {}
-    return words, Rules(fed=fed, status=_STATUS, wraps=argv[0])
+    files = _ABSTRACT_SOCKETS if confinement.network else None
+    return words, Rules(files=files, fed=fed, status=_STATUS, wraps=argv[0])
 
 
 def _namespaces(confinement: Confinement, place: Place, *, is_filtered: bool) -> Iterator[str]:
