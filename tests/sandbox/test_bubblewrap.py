@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tools.codex.factory.domain.confinement import Confinement
+from tools.codex.factory.process.rules import FileRules
 from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.refusals import refusals
 from tools.codex.factory.sandbox.tiers import held
@@ -39,6 +40,9 @@ def places(confinement: Confinement) -> list[str]:
     return [words[-1] for words in mounts(confinement) if words[0] != "--seccomp"]
 
 
+NO_ABSTRACT = FileRules(handled=0, allowed=(), scopes=1)
+
+
 def test_a_plain_confinement_is_this_command_line() -> None:
     words, rules = held(("true",), PLAIN, PLACE)
 
@@ -49,7 +53,7 @@ def test_a_plain_confinement_is_this_command_line() -> None:
     assert words == (*BEFORE, "--share-net", *ALL, *private, *AFTER)
     assert (rules.status, rules.wraps) == ("{status}", "true")
     assert rules.fed == {"{seccomp}": refusals(PLAIN, "x86_64", has_own_network=True)[0]}
-    assert (rules.files, rules.filters, rules.drops_capabilities) == (None, (), False)
+    assert (rules.files, rules.filters, rules.drops_capabilities) == (NO_ABSTRACT, (), False)
 
 
 @pytest.mark.parametrize(
