@@ -8,6 +8,7 @@ from tests.statuses import (
     TREE,
     a_check,
     a_check_row,
+    a_finding,
     a_plan,
     a_salvage,
     a_status,
@@ -15,6 +16,7 @@ from tests.statuses import (
     blocked,
 )
 from tools.codex.factory.domain.evidence import CheckRow, IntegratorStatus
+from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.publication import (
     checks_behind,
     green,
@@ -69,6 +71,16 @@ PARTIAL = {
                 (
                     "it is BLOCKED: only A, C fit together",
                     "--accept-partial publishes just that",
+                )
+            ],
+        ),
+        (
+            a_status(**PARTIAL, findings=(a_finding(Code.SANDBOX_REPOSITORY),)),
+            True,
+            [
+                (
+                    "it is BLOCKED: the repository or the ledger changed while it was made",
+                    "`factory print-report` says what, and what mends it",
                 )
             ],
         ),

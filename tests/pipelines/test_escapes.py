@@ -182,7 +182,8 @@ LEDGER = "{runs}/factory_ledger.jsonl"
     ("script", "said"),
     [
         (f"cp {LEDGER} {LEDGER}.x; mv {LEDGER}.x {LEDGER}", "was replaced by another file"),
-        (f"rm {LEDGER}", "was replaced by another file"),
+        # A new file may get the number of the old one.
+        (f"rm {LEDGER}", "while the run was under way: "),
         (f"chmod 666 {LEDGER}", "mode or owner of the ledger changed"),
         (f"sed -i.x 's/x/x/' {LEDGER}", "was replaced by another file"),
     ],
