@@ -31,6 +31,7 @@ def _why_not(tier: Tier) -> str:
 
 
 _MISSING = {tier: _why_not(tier) for tier in TIERS}
+HAD = [tier for tier, why in _MISSING.items() if not why]
 EVERY = [
     pytest.param(tier, marks=pytest.mark.skipif(bool(why), reason=f"{tier}: {why}"))
     for tier, why in _MISSING.items()
