@@ -26,7 +26,7 @@ from tools.codex.factory.pipelines.integrator import _place
 from tools.codex.factory.pipelines.record import recorded_run
 from tools.codex.factory.pipelines.session import session
 from tools.codex.factory.process.child import asked
-from tools.codex.factory.process.kernel import landlock_version
+from tools.codex.factory.process.landlock import landlock_version
 from tools.codex.factory.sandbox.tiers import held
 
 ATTACKER = PROJECT / "tests" / "confined" / "attacker.py"

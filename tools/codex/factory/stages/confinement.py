@@ -10,8 +10,9 @@ from tools.codex.factory.domain.confinement import Confinement, Role, Tier
 from tools.codex.factory.domain.fitness import Row, noted, ok, unfit
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.process.child import asked
-from tools.codex.factory.process.confine import why_not_told
-from tools.codex.factory.process.kernel import landlock_version, seccomp_mode
+from tools.codex.factory.process.kernel import seccomp_mode
+from tools.codex.factory.process.landlock import landlock_version
+from tools.codex.factory.process.listener import why_not_listening
 from tools.codex.factory.sandbox.calls import ARCHITECTURES
 from tools.codex.factory.sandbox.hindrance import CONTAINER
 from tools.codex.factory.sandbox.uncovered import uncovered
@@ -170,9 +171,9 @@ def _machines() -> str:
 def _observation_row() -> Row:
     if sys.platform != "linux":
         return noted("confinement", "observation", ELSEWHERE.why, ELSEWHERE.remedy)
-    why = why_not_told()
+    why = why_not_listening()
     if why:
         said = f"what they try to write outside cannot be seen: {why}"
-        hint = "Linux 5.5 and newer can tell of it; a container may keep that from factory"
+        hint = "Linux 5.7 and newer can tell of it; a container may keep that from factory"
         return noted("confinement", "observation", said, hint)
     return ok("confinement", "observation", "the kernel tells of what they try to write outside")

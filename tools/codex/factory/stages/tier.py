@@ -14,11 +14,8 @@ from tools.codex.factory.domain.confinement import (
     Tier,
     is_weaker,
 )
-from tools.codex.factory.process.kernel import (
-    kernel_setting,
-    landlock_is_switched_off,
-    landlock_version,
-)
+from tools.codex.factory.process.kernel import kernel_setting
+from tools.codex.factory.process.landlock import landlock_is_switched_off, landlock_version
 from tools.codex.factory.sandbox.hindrance import CLOSING, Hindrance, hindrance
 from tools.codex.factory.stages.canary import complaint_of
 
