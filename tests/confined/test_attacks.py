@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.confined.attacks import ATTACKS, Attack, cases
-from tests.confined.scene import RUN, SEALED, SECRET, Scene, attack, missing, ruin, scene
+from tests.confined.scene import RUN, SEALED, SECRET, Scene, attack, ruin, scene
+from tests.confined.tiers import missing
 from tests.conftest import PROJECT
 from tools.codex.factory.domain.confinement import Role, Tier
 from tools.codex.factory.process.landlock import landlock_version
