@@ -21,7 +21,7 @@ _LEFT = "what was left of its work is in its DIFF.patch"
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class StepQuota:
     """What holds one step to the quota of its order."""
 
     order: WorkOrder
@@ -76,12 +76,12 @@ class Bounds:
 
 
 @contextmanager
-def bounded(order: WorkOrder, folders: tuple[Path, ...]) -> Iterator[Bounds]:
+def bounded(order: WorkOrder, folders: tuple[Path, ...]) -> Iterator[StepQuota]:
     """Yield what holds a step of `order`; left, its group is gone with all that was in it."""
     quota = order.confinement.quota
     group = grouped(processes=quota.processes, memory_bytes=quota.memory_bytes)
     try:
-        yield Bounds(order, group, UsageWatch(folders, quota.checkout_bytes))
+        yield StepQuota(order, group, UsageWatch(folders, quota.checkout_bytes))
     finally:
         group.remove()
 

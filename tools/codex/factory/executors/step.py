@@ -56,7 +56,7 @@ def run_step(
     folder = attempt.log_folder()
     confinement = _of_step(order, step, attempt)
     argv, rules = held(step.argv, confinement, _place(attempt, temporary))
-    with bounded(order, (attempt.folder, temporary.parent)) as bounds:
+    with bounded(order, (attempt.folder, temporary.parent)) as quota:
         done = watched(
             argv,
             env=_environment(order, attempt, temporary),
@@ -70,11 +70,11 @@ def run_step(
             logs=(folder / names[0], folder / names[1]),
             lifeline=lifeline,
             heard=heard,
-            rules=replace(rules, limits=bounds.limits),
-            group=bounds.group,
-            usage=bounds.usage,
+            rules=replace(rules, limits=quota.limits),
+            group=quota.group,
+            usage=quota.usage,
         )
-        ended, found = bounds.came_of(step, done)
+        ended, found = quota.came_of(step, done)
     message = f"it said more than {order.log_bytes} bytes; the middle is left out"
     told = list(zip(names, ("stdout", "stderr"), done.truncated, strict=True))
     return StepRun(

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.codex.factory.process.hierarchy import Place, folders_named, groups_in, place_for
+from tools.codex.factory.process.hierarchy import Parent, folders_named, groups_in, parent_for
 from tools.codex.factory.process.tree import processes
 
 _BEGIN = "factory-"
@@ -109,11 +109,11 @@ def grouped(*, processes: int, memory_bytes: int) -> Group:
     bounds: dict[str, Bound] = {}
     for controller, most in ((_PIDS, processes), (_MEMORY, memory_bytes)):
         if most > 0:
-            place = place_for(controller)
-            why_not = _made(place, f"{place.folder}/{name}", controller, most)
+            parent = parent_for(controller)
+            why_not = _made(parent, f"{parent.folder}/{name}", controller, most)
             if not why_not:
-                folders[controller] = (place.version, f"{place.folder}/{name}")
-            by = f"cgroup v{place.version} {controller}"
+                folders[controller] = (parent.version, f"{parent.folder}/{name}")
+            by = f"cgroup v{parent.version} {controller}"
             bounds[controller] = Bound("", why_not) if why_not else Bound(by, "")
     return Group(folders, bounds)
 
@@ -148,25 +148,25 @@ def _namespace() -> int:
         return 0
 
 
-def _made(place: Place, folder: str, controller: str, most: int) -> str:
+def _made(parent: Parent, folder: str, controller: str, most: int) -> str:
     """Make the group and set its limit; return why that cannot be, "" where it is done."""
-    if place.why_not:
-        return place.why_not
+    if parent.why_not:
+        return parent.why_not
     is_new = not os.path.isdir(folder)
     try:
         if is_new:
             os.mkdir(folder, 0o755)
     except OSError as error:
-        return f"no control group can be made in {place.folder}: {error.strerror}"
+        return f"no control group can be made in {parent.folder}: {error.strerror}"
     try:
-        _limit(place.version, folder, controller, most)
+        _limit(parent.version, folder, controller, most)
         _enter_once(folder)
     except OSError as error:
         # It may be that of another controller, which is of use.
         with suppress(OSError):
             if is_new:
                 os.rmdir(folder)
-        return f"a control group in {place.folder} cannot be used: {error.strerror}"
+        return f"a control group in {parent.folder} cannot be used: {error.strerror}"
     return ""
 
 
