@@ -146,6 +146,7 @@ def test_a_group_is_removed_with_what_is_in_it_and_below_it(
     assert own_groups() == []
 
 
+@pytest.mark.slow
 def test_a_group_is_removed_however_deep_others_lie_in_it() -> None:
     needs(processes=9)
     group = grouped(processes=9, memory_bytes=0)
