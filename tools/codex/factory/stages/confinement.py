@@ -14,10 +14,9 @@ from tools.codex.factory.process.kernel import seccomp_mode
 from tools.codex.factory.process.landlock import landlock_version
 from tools.codex.factory.process.listener import why_not_listening
 from tools.codex.factory.sandbox.calls import ARCHITECTURES
-from tools.codex.factory.sandbox.hindrance import CONTAINER
+from tools.codex.factory.sandbox.hindrance import ABSENT, CONTAINER, ELSEWHERE
 from tools.codex.factory.sandbox.uncovered import uncovered
 from tools.codex.factory.stages.tier import (
-    ELSEWHERE,
     Shortfall,
     bubblewrap_hindrance,
     bubblewrap_program,
@@ -53,8 +52,7 @@ def confinement_rows(
         *role_rows(proofs),
         *((noted("confinement", "tried on", said),) if groundless else ()),
         *_uncovered_rows([confinement for confinement, _ in proofs]),
-        _bubblewrap_row(variables),
-        _namespace_row(variables),
+        *_program_rows(variables),
         _landlock_row(),
         _seccomp_row(),
         _observation_row(),
@@ -111,26 +109,24 @@ def _uncovered_rows(confinements: Sequence[Confinement]) -> tuple[Row, ...]:
     )
 
 
-def _bubblewrap_row(variables: Mapping[str, str]) -> Row:
-    program = bubblewrap_program(variables)
+def _program_rows(variables: Mapping[str, str]) -> tuple[Row, Row]:
+    """Return a row for bubblewrap, and one for the namespaces that it makes."""
+    program, names = bubblewrap_program(variables), ("bubblewrap", "user namespaces")
     if sys.platform != "linux":
-        return noted("confinement", "bubblewrap", ELSEWHERE.why, ELSEWHERE.remedy)
+        first, second = (noted("confinement", n, ELSEWHERE.why, ELSEWHERE.remedy) for n in names)
+        return first, second
     if not program:
-        hint = "install the package bubblewrap"
-        return noted("confinement", "bubblewrap", "program 'bwrap' is not on PATH", hint)
-    argv = (program, "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
-    return _program_row("bubblewrap", (*argv, "true"), program)
-
-
-def _namespace_row(variables: Mapping[str, str]) -> Row:
-    program = bubblewrap_program(variables)
-    if sys.platform != "linux":
-        return noted("confinement", "user namespaces", ELSEWHERE.why, ELSEWHERE.remedy)
-    if not program:
-        hint = "install the package bubblewrap, which makes one"
-        return noted("confinement", "user namespaces", "not asked: there is no bwrap", hint)
-    argv = (program, "--unshare-user", "--ro-bind", "/", "/", "true")
-    return _program_row("user namespaces", argv, "one was made")
+        said, hint = "not asked: there is no bwrap", f"{ABSENT.remedy}, which makes one"
+        return (
+            noted("confinement", names[0], ABSENT.why, ABSENT.remedy),
+            noted("confinement", names[1], said, hint),
+        )
+    root = ("--ro-bind", "/", "/")
+    whole = (program, "--unshare-all", *root, "--dev", "/dev", "--proc", "/proc", "true")
+    return (
+        _program_row(names[0], whole, program),
+        _program_row(names[1], (program, "--unshare-user", *root, "true"), "one was made"),
+    )
 
 
 def _program_row(what: str, argv: tuple[str, ...], good: str) -> Row:
