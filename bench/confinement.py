@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools.codex.factory.domain.confinement import TIERS, Confinement, Tier
 from tools.codex.factory.process.child import asked
-from tools.codex.factory.process.kernel import landlock_version
+from tools.codex.factory.process.landlock import landlock_version
 from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.tiers import held
 

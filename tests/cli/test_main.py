@@ -148,6 +148,7 @@ def test_the_default_plan_is_found_from_any_folder(work: Work) -> None:
     assert ended.exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "schema"),
     [
@@ -229,6 +230,7 @@ def test_a_reader_that_goes_away_is_no_error(work: Work) -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nobody", ["stdout", "stderr"])
 @pytest.mark.parametrize(
     ("allow", "code"), [("src/**", 0), ("docs/**", 3)], ids=["PASS", "BLOCKED"]
@@ -254,6 +256,7 @@ def test_a_run_ends_as_it_would_though_nobody_hears_it_any_more(
     assert (ended.returncode, status["exit_code"], status["error"]) == (code, code, None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize(
     ("words", "code"), [(("ledger",), 1), (("runs",), 1), (("integrate", "--run-id", "none"), 40)]
@@ -278,6 +281,7 @@ def test_an_answer_that_cannot_be_written_is_said_and_is_no_bug(
     assert b"a bug" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_command_as_a_process_of_its_own_says_the_same(work: Work) -> None:
     work.patch("A", edit_line("src/app.txt", 1, "A"), allow=["src/**"])
 

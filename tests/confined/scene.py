@@ -26,7 +26,6 @@ from tools.codex.factory.pipelines.integrator import _place
 from tools.codex.factory.pipelines.record import recorded_run
 from tools.codex.factory.pipelines.session import session
 from tools.codex.factory.process.child import asked
-from tools.codex.factory.process.kernel import landlock_version
 from tools.codex.factory.sandbox.tiers import held
 
 ATTACKER = PROJECT / "tests" / "confined" / "attacker.py"
@@ -64,20 +63,6 @@ _INTEGRATOR_DEEDS = (
     *("read_environment", "read_key", "sibling", "signals", "trace", "abstract_socket", "tcp"),
     *("udp", "multipath", "undo_mounts", "ring", "key", "poison_cache"),
 )
-
-
-def missing(tier: Tier) -> str:
-    """Return why a tier is not to be had here; "" where it is."""
-    if tier == "landlock" and not landlock_version():
-        return "the kernel does not offer Landlock"
-    if tier == "bubblewrap":
-        rest = ("--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "true")
-        words = ("bwrap", "--unshare-user", "--unshare-all", *rest)
-        if shutil.which("bwrap") is None:
-            return "bwrap is not on PATH"
-        done = subprocess.run(words, capture_output=True, check=False)
-        return done.stderr.decode("utf-8", "replace").strip() if done.returncode else ""
-    return ""
 
 
 def variables_of(tier: Tier, folder: Path) -> dict[str, str]:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.confined.attacks import ATTACKS, Attack, cases
-from tests.confined.scene import RUN, SEALED, SECRET, Scene, attack, missing, ruin, scene
+from tests.confined.scene import RUN, SEALED, SECRET, Scene, attack, ruin, scene
+from tests.confined.tiers import missing
 from tests.conftest import PROJECT
 from tools.codex.factory.domain.confinement import Role, Tier
-from tools.codex.factory.process.kernel import landlock_version
+from tools.codex.factory.process.landlock import landlock_version
 from tools.codex.factory.storage.regular import read_regular
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Ended
 from tests.work import Work, blocking
-from tools.codex.factory.process.kernel import landlock_version
+from tools.codex.factory.process.landlock import landlock_version
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders import Repo
-from tests.confined.scene import missing, variables_of
+from tests.confined.scene import variables_of
+from tests.confined.tiers import missing
 from tests.conftest import Factory
 from tests.work import Work
 from tools.codex.factory.domain.confinement import Tier

@@ -10,7 +10,7 @@ from tools.codex.factory.domain.confined import Confined
 from tools.codex.factory.domain.confinement_row import (
     confinement_record,
     trespass_findings,
-    worker_confinement,
+    worker_confinement_rows,
 )
 from tools.codex.factory.domain.identity import WorkerId
 from tools.codex.factory.domain.overlap import Overlaps
@@ -54,7 +54,7 @@ def test_only_who_was_run_here_is_in_the_report(
 ) -> None:
     judgement = judgement_of(a_bundle(confinement=record))
 
-    rows = worker_confinement(judgement, a_plan(workers=(entry,)))
+    rows = worker_confinement_rows(judgement, a_plan(workers=(entry,)))
 
     assert [(row.who, row.tier) for row in rows] == expected
 
@@ -62,7 +62,7 @@ def test_only_who_was_run_here_is_in_the_report(
 def test_an_unreadable_bundle_says_nothing() -> None:
     plan = a_plan(workers=(an_entry(patch=None, command=("true",)),))
 
-    assert worker_confinement(judgement_of(None), plan) == ()
+    assert worker_confinement_rows(judgement_of(None), plan) == ()
 
 
 def test_long_and_hostile_paths_stand_in_a_message_briefly() -> None:

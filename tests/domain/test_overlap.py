@@ -48,6 +48,7 @@ def several_bundles(draw: st.DrawFn) -> tuple[Files, Mapping[str, Files]]:
     return before, afters
 
 
+@pytest.mark.slow
 @settings(derandomize=True, max_examples=250, deadline=None)
 @given(several_bundles())
 def test_bundles_that_no_row_sets_against_each_other_fit_together(
@@ -66,6 +67,7 @@ def test_bundles_that_no_row_sets_against_each_other_fit_together(
     assert [k for k in apart if not _fit(before, [afters[w] for w in k])] == []
 
 
+@pytest.mark.slow
 @settings(derandomize=True, max_examples=250, deadline=None)
 @given(several_bundles())
 def test_no_row_sets_bundles_against_each_other_that_fit(

@@ -69,6 +69,7 @@ def test_every_line_of_a_patch_stands_once() -> None:
     assert [n for n, patch in doubled.items() if _outcome(patch) == _outcome(MIXED)] == []
 
 
+@pytest.mark.slow
 def test_every_byte_of_a_patch_counts() -> None:
     flips = (1, 32, 128)
 

@@ -88,10 +88,16 @@ def test_the_innermost_folder_decides(tier: Tier, path: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/tmp", "/tmp/x", "/var/tmp/x", "/run/x", "/dev/shm/sem", "/dev/sda", "/proc/4711/comm"],
+    ["/tmp", "/tmp/x", "/var/tmp/x", "/run/x", "/dev/sda", "/proc/4711/comm"],
 )
 def test_only_bubblewrap_gives_folders_of_their_own(path: str) -> None:
     assert (kinds("bubblewrap", path), kinds("landlock", path)) == ([OWN], [OUTSIDE])
+
+
+def test_a_semaphore_is_no_trespass_where_landlock_lets_it_be_made() -> None:
+    tiers: tuple[Tier, ...] = ("bubblewrap", "landlock", "unconfined")
+
+    assert [kinds(tier, "/dev/shm/sem.x") for tier in tiers] == [[OWN], [OWN], [OUTSIDE]]
 
 
 def test_the_root_may_be_writable() -> None:

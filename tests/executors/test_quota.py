@@ -10,7 +10,7 @@ from tests.executors.conftest import Order, a_step
 from tools.codex.factory.domain.confinement import FREE, Quota
 from tools.codex.factory.domain.finding import Code
 from tools.codex.factory.domain.order import end_of
-from tools.codex.factory.executors.quota import Bounds
+from tools.codex.factory.executors.quota import StepQuota
 from tools.codex.factory.process.cgroup import Group
 from tools.codex.factory.process.watched import Watched
 from tools.codex.factory.storage.usage import UsageWatch
@@ -50,7 +50,7 @@ def asked(order: Order, tmp_path: Path) -> Asked:
         (folder / "filler").write_bytes(bytes(lies))
         place = (1, str(folder))
         group = Group({"pids": place, "memory": place}, {})
-        held = Bounds(plain, group, UsageWatch((folder,), QUOTA.checkout_bytes))
+        held = StepQuota(plain, group, UsageWatch((folder,), QUOTA.checkout_bytes))
         done = replace(DONE, **changed)  # type: ignore[arg-type]
         ended, found = held.came_of(a_step("true"), done)
         assert {one.code for one in found} <= {Code.WORKER_OVER_QUOTA}

@@ -15,7 +15,7 @@ import pytest
 
 from tools.codex.factory.domain.confinement import Confinement
 from tools.codex.factory.domain.trespass import Seen, bounds
-from tools.codex.factory.process.listener import listening
+from tools.codex.factory.process.listener import listening, why_not_listening
 from tools.codex.factory.process.observe import Observer
 from tools.codex.factory.sandbox.observing import observing
 
@@ -35,26 +35,6 @@ class Observed:
     def found(self) -> set[tuple[str, str]]:
         """Return what was tried where."""
         return {(one.operation, one.path) for one in self.seen.trespasses}
-
-
-def reason() -> str:
-    """Return why nothing can be observed here; "" where it can."""
-    told: queue.Queue[str] = queue.Queue()
-
-    def try_it() -> None:
-        known = observing(platform.machine())
-        if known is None:
-            told.put("not on this architecture")
-            return
-        heard = listening(known.program)
-        if heard.handle is not None:
-            os.close(heard.handle)
-        told.put(heard.reason)
-
-    thread = threading.Thread(target=try_it)
-    thread.start()
-    thread.join()
-    return told.get()
 
 
 def observed(
@@ -120,4 +100,6 @@ def observed(
     return done
 
 
-needs_observing = pytest.mark.skipif(reason() != "", reason=f"nothing is observed here: {reason()}")
+needs_observing = pytest.mark.skipif(
+    why_not_listening() != "", reason=f"nothing is observed here: {why_not_listening()}"
+)

@@ -12,7 +12,7 @@ from tests.conftest import PROJECT
 from tests.process.held import PATH, needs, watched_in
 from tests.workers import comes, program
 from tools.codex.factory.process.cgroup import Bound, Group, grouped, remove_leftovers
-from tools.codex.factory.process.hierarchy import mounts, place_for
+from tools.codex.factory.process.hierarchy import mounts, parent_for
 
 MAKES = """
 import subprocess, sys, time
@@ -59,7 +59,7 @@ def strange() -> Iterator[list[Path]]:
     """Return groups that some other program, or a factory in another namespace, made."""
     needs(processes=9)
     names = ("factory-1-1-1-", "factory-x", "other-1-1-1-")
-    made = [Path(place_for("pids").folder, f"{name}{os.getpid()}") for name in names]
+    made = [Path(parent_for("pids").folder, f"{name}{os.getpid()}") for name in names]
     for folder in made:
         folder.mkdir()
     yield made
@@ -73,9 +73,9 @@ def put(pid: int, folder: str) -> None:
 
 
 def own_groups() -> list[str]:
-    place = place_for("pids")
+    parent = parent_for("pids")
     begin = f"factory-{os.stat('/proc/self/ns/pid').st_ino}-{os.getpid()}-"
-    return [name for name in os.listdir(place.folder) if name.startswith(begin)]
+    return [name for name in os.listdir(parent.folder) if name.startswith(begin)]
 
 
 def test_a_command_is_in_its_group_before_it_runs_anything(tmp_path: Path) -> None:
@@ -146,6 +146,7 @@ def test_a_group_is_removed_with_what_is_in_it_and_below_it(
     assert own_groups() == []
 
 
+@pytest.mark.slow
 def test_a_group_is_removed_however_deep_others_lie_in_it() -> None:
     needs(processes=9)
     group = grouped(processes=9, memory_bytes=0)

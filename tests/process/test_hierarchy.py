@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.codex.factory.process.hierarchy import Mount, Place, mounts_in, place_in
+from tools.codex.factory.process.hierarchy import Mount, Parent, mounts_in, parent_in
 
 LEGACY = (
     "25 24 0:22 / /sys/fs/cgroup/pids rw,relatime shared:9 - cgroup cgroup rw,pids\n"
@@ -45,30 +45,30 @@ def test_hierarchies_are_read_from_the_list_of_mounts() -> None:
 def test_in_version_1_it_is_made_in_our_own(said: str, top: str, folder: str) -> None:
     mounted = [Mount(1, frozenset({"pids"}), top, "/cg")]
 
-    assert place_in("pids", said, mounted) == Place(1, folder)
+    assert parent_in("pids", said, mounted) == Parent(1, folder)
 
 
 @pytest.mark.parametrize("said", ["8:pids:/docker/11\n", "8:pids:/../x\n", "4:memory:/\n", ""])
 def test_what_is_not_mounted_is_no_place(said: str) -> None:
     mounted = [Mount(1, frozenset({"pids"}), "/docker/1", "/cg")]
 
-    assert place_in("pids", said, mounted).why_not
+    assert parent_in("pids", said, mounted).why_not
 
 
 def test_a_leaf_of_a_delegated_group_makes_its_own_beside_itself(tmp_path: Path) -> None:
     mounted = delegated(tmp_path)
 
-    place = place_in("pids", "0::/run.scope/main\n", mounted)
+    parent = parent_in("pids", "0::/run.scope/main\n", mounted)
 
-    assert place == Place(2, str(tmp_path / "run.scope"))
+    assert parent == Parent(2, str(tmp_path / "run.scope"))
 
 
 def test_a_controller_that_is_not_handed_on_is_not_switched_on(tmp_path: Path) -> None:
     mounted = delegated(tmp_path, scope="pids")
 
-    place = place_in("memory", "0::/run.scope/main\n", mounted)
+    parent = parent_in("memory", "0::/run.scope/main\n", mounted)
 
-    assert place.why_not == (
+    assert parent.why_not == (
         "its control group hands on no `memory`: it is no delegated group with a leaf of its own"
     )
     assert (tmp_path / "run.scope" / "cgroup.subtree_control").read_text() == "pids"
@@ -80,12 +80,12 @@ def test_what_systemd_manages_is_left_to_it(tmp_path: Path, said: str) -> None:
     (tmp_path / "cgroup.subtree_control").write_text("pids memory")
     (tmp_path / "run.scope" / "cgroup.type").write_text("domain threaded\n")
 
-    assert place_in("pids", said, mounted).why_not
+    assert parent_in("pids", said, mounted).why_not
 
 
 def test_a_group_that_hands_on_in_spite_of_us_takes_another(tmp_path: Path) -> None:
     mounted = delegated(tmp_path, scope="", own="pids")
 
-    assert place_in("pids", "0::/run.scope/main\n", mounted) == Place(
+    assert parent_in("pids", "0::/run.scope/main\n", mounted) == Parent(
         2, str(tmp_path / "run.scope" / "main")
     )

@@ -4,12 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.codex.factory.process.kernel import (
-    kernel_setting,
-    landlock_is_switched_off,
-    landlock_version,
-    seccomp_mode,
-)
+from tools.codex.factory.process.kernel import kernel_setting, seccomp_mode
+from tools.codex.factory.process.landlock import landlock_is_switched_off, landlock_version
 
 SWITCHED_ON = Path("/sys/kernel/security/lsm")
 

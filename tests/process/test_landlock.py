@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.codex.factory.process.kernel import landlock_version
+from tools.codex.factory.process.landlock import landlock_version
 from tools.codex.factory.process.rules import FileRules, Rules
 from tools.codex.factory.process.spawn import Pipes, Spawned
 

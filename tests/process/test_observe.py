@@ -294,6 +294,7 @@ several = [threading.Thread(target=write, args=(n,)) for n in range(8)]
     assert (done.code, done.found) == (0, wanted)
 
 
+@pytest.mark.slow
 def test_a_flood_goes_by_and_little_of_it_is_kept(ground: Ground) -> None:
     source = f"for n in range(10000): open(f'{ground.outside}/{{n}}', 'w').close()"
 

@@ -28,6 +28,8 @@ from tools.codex.factory.repository.quarantine import open_store
 from tools.codex.factory.stages.bundle import Made, bundle_files
 from tools.codex.factory.stages.integrate import Tools, reached
 
+pytestmark = pytest.mark.slow
+
 RUN = RunId("order")
 WHEN = datetime(2026, 11, 21, tzinfo=UTC)
 SHARED = ("/shared/**",)

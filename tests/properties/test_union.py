@@ -18,6 +18,8 @@ from tools.codex.factory.domain.plan import Integration, Plan, Policy, WorkerEnt
 from tools.codex.factory.domain.scope import lock
 from tools.codex.factory.domain.verdict import Judgement
 
+pytestmark = pytest.mark.slow
+
 SHARED = lock((), (), ("/f",))
 FRESH = (b"a\n", b"b\n", b"x\n", b"x\r\n", b"\n", b"x")
 

@@ -212,6 +212,7 @@ ALONE: dict[str, tuple[Deed, set[tuple[Part, str]]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALONE)
 def test_each_change_alone_is_found_and_named(lived: Repo, git: Git, name: str) -> None:
     deed, expected = ALONE[name]
@@ -295,6 +296,7 @@ def test_what_git_ignores_and_the_folder_beside_are_not_looked_at(lived: Repo, g
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instead", ["a pipe", "a link to itself", "nothing", "garbage"])
 @pytest.mark.parametrize(
     ("path", "part"),

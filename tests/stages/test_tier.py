@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools.codex.factory.domain.confinement import Confinement, Tier
-from tools.codex.factory.process.kernel import landlock_version
+from tools.codex.factory.process.landlock import landlock_version
 from tools.codex.factory.stages.canary import complaint_of
 from tools.codex.factory.stages.tier import Shortfall, proven
 

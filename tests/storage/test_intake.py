@@ -341,6 +341,7 @@ def test_a_huge_file_is_not_read_and_named(folder: Path, name: str) -> None:
     assert set(bundle.files) == LOGGED.keys() - {name}
 
 
+@pytest.mark.slow
 def test_many_large_files_are_refused_as_a_whole(folder: Path) -> None:
     for number in range(5):
         with (folder / "LOGS" / f"{number}.log").open("wb") as file:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.codex.factory.process.audit import Trespass, keep_within
+from tools.codex.factory.process.audit import WriteRefused, keep_within
 
 
 def tries(folder: Path) -> dict[str, Callable[[], object]]:
@@ -47,14 +47,14 @@ def tries(folder: Path) -> dict[str, Callable[[], object]]:
 def main() -> None:
     """Try everything in `argv[2]`, held to `argv[1]`, and answer as JSON."""
     kept, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    heard: list[Trespass] = []
+    heard: list[WriteRefused] = []
     keep_within(str(kept), heard.append)
     said: dict[str, str] = {}
     for name, act in tries(folder).items():
         try:
             act()
             said[name] = "done"
-        except Trespass as refused:
+        except WriteRefused as refused:
             said[name] = f"refused {refused.filename}"
         except OSError as error:
             said[name] = str(error.strerror)

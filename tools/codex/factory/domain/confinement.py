@@ -11,6 +11,15 @@ Demand = Literal["required", "auto", "off"]
 Tier = Literal["bubblewrap", "landlock", "unconfined"]
 TIERS: tuple[Tier, ...] = ("bubblewrap", "landlock", "unconfined")
 """What can confine a command, the strongest first."""
+PRIVATE = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+"""What bubblewrap makes anew for every command: what lies there else is not seen."""
+SHARED_MEMORY = "/dev/shm"
+"""Under Landlock it is shared with all others; without it there are no semaphores."""
+DEVICES = (
+    *("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"),
+    *("/dev/tty", "/dev/ptmx", "/dev/pts"),
+)
+"""What every command may write that is no file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ def confinement_row(who: str, record: ConfinementRecord) -> ConfinementRow:
     return ConfinementRow(who=who, **dict(record))
 
 
-def worker_confinement(judgement: Judgement, plan: Plan) -> tuple[ConfinementRow, ...]:
+def worker_confinement_rows(judgement: Judgement, plan: Plan) -> tuple[ConfinementRow, ...]:
     """Return a row for each worker that was run here, sorted by id.
 
     A bundle made elsewhere says what it likes of its confinement.

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tools.codex.factory.domain.confinement import Confinement, Tier, is_within
+from tools.codex.factory.domain.confinement import (
+    DEVICES,
+    PRIVATE,
+    SHARED_MEMORY,
+    Confinement,
+    Tier,
+    is_within,
+)
 
 Operation = Literal[
     "write", "mkdir", "remove", "rename", "link", "symlink", "mknod", "truncate",
@@ -16,12 +23,13 @@ MOST_KEPT = 200
 """How many trespasses of one command are kept by name."""
 MOST_PATH = 4096
 MOST_PROGRAM = 255
-_DEVICES = (
-    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx",
-    "/dev/pts", "/proc/self", "/proc/thread-self",
-)  # fmt: skip
-# What bubblewrap gives to each command for itself.
-_PRIVATE = ("/tmp", "/var/tmp", "/run", "/dev")
+_OF_ITSELF = ("/proc/self", "/proc/thread-self")
+# What a tier lets each command write beside: its own copy, or what it shares with all others.
+_BESIDE: dict[Tier, tuple[str, ...]] = {
+    "bubblewrap": (*PRIVATE, "/dev"),
+    "landlock": (SHARED_MEMORY,),
+    "unconfined": (),
+}
 _PROCESS = re.compile(r"/proc/[0-9]+(?:/|$)")
 _CACHE = re.compile(r"/__pycache__(?:/|$)|\.py[co](?:\.[0-9]+)?$")
 # git renews the times of objects that it meets, in stores that it only borrows from too.
@@ -95,11 +103,12 @@ UNBOUND = Bounds(is_own={"/": True})
 
 def bounds(confinement: Confinement) -> Bounds:
     """Return where a command of this confinement may write."""
-    is_private = confinement.tier == "bubblewrap"
-    own = dict.fromkeys((*_DEVICES, *(_PRIVATE if is_private else ())), True)
+    beside = _BESIDE[confinement.tier]
+    own = dict.fromkeys((*DEVICES, *_OF_ITSELF, *beside), True)
     own |= dict.fromkeys(confinement.writable, True)
     own |= dict.fromkeys((*confinement.readable, *confinement.hidden), False)
-    return Bounds(is_own=own, hidden=confinement.hidden, sees_only_own=is_private)
+    sees_only_own = confinement.tier == "bubblewrap"
+    return Bounds(is_own=own, hidden=confinement.hidden, sees_only_own=sees_only_own)
 
 
 def is_stopped(operation: Operation, tier: Tier) -> bool:

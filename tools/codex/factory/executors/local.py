@@ -17,6 +17,7 @@ from tools.codex.factory.domain.identity import Digest
 from tools.codex.factory.domain.lever import retrying
 from tools.codex.factory.domain.order import CLEAR, Outcome, WorkOrder, with_end
 from tools.codex.factory.errors import NoRoom, StorageError, UnfitHost, is_reason, raise_spent
+from tools.codex.factory.executors.quota import owner_of
 from tools.codex.factory.process.attended import Attended
 from tools.codex.factory.process.cgroup import remove_leftovers
 from tools.codex.factory.process.tree import (
@@ -226,7 +227,7 @@ class Local:
             return [*ours, *workers_of(_mark(order.folder), Path(order.folder))]
 
         end_others(left, reap=lambda: reap(set(children()) - known))
-        remove_leftovers()
+        remove_leftovers(owner_of(order.folder))
 
 
 def await_free(attempt: Attempt) -> Iterator[None]:
@@ -245,7 +246,7 @@ def end_workers(attempt: Attempt) -> None:
     """End what still works in an attempt whose supervisor is gone."""
     folder = attempt.folder
     end_others(lambda: workers_of(_mark(str(folder)), folder), reap=lambda: None)
-    remove_leftovers()
+    remove_leftovers(owner_of(str(folder)))
 
 
 def is_worked_in(attempt: Attempt) -> bool:

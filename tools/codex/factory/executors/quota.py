@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools.codex.factory.domain.confinement import Quota
 from tools.codex.factory.domain.finding import Code, Finding, blocking, note
+from tools.codex.factory.domain.identity import digest_of
 from tools.codex.factory.domain.order import Step, StepEnded, WorkOrder
 from tools.codex.factory.domain.wording import sized
 from tools.codex.factory.process.cgroup import Group, grouped
@@ -21,7 +22,7 @@ _LEFT = "what was left of its work is in its DIFF.patch"
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class StepQuota:
     """What holds one step to the quota of its order."""
 
     order: WorkOrder
@@ -76,14 +77,27 @@ class Bounds:
 
 
 @contextmanager
-def bounded(order: WorkOrder, folders: tuple[Path, ...]) -> Iterator[Bounds]:
+def bounded(order: WorkOrder, folders: tuple[Path, ...]) -> Iterator[StepQuota]:
     """Yield what holds a step of `order`; left, its group is gone with all that was in it."""
     quota = order.confinement.quota
-    group = grouped(processes=quota.processes, memory_bytes=quota.memory_bytes)
+    group = grouped(
+        processes=quota.processes, memory_bytes=quota.memory_bytes, owner=owner_of(order.folder)
+    )
     try:
-        yield Bounds(order, group, UsageWatch(folders, quota.checkout_bytes))
+        yield StepQuota(order, group, UsageWatch(folders, quota.checkout_bytes))
     finally:
         group.remove()
+
+
+def owner_of(attempt: str) -> str:
+    """Return how groups are marked that belong to attempts of one work root."""
+    # <root>/<repository>/<run>/<worker>/<n>
+    return root_mark(Path(attempt).parents[3])
+
+
+def root_mark(root: Path) -> str:
+    """Return how groups are marked of those who work in `root`."""
+    return digest_of(os.fsencode(os.path.realpath(root)))[:12]
 
 
 def process_limits(quota: Quota, group: Group) -> tuple[tuple[int, int], ...]:

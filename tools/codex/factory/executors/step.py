@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def run_step(
     folder = attempt.log_folder()
     confinement = _of_step(order, step, attempt)
     argv, rules = held(step.argv, confinement, _place(attempt, temporary))
-    with bounded(order, (attempt.folder, temporary.parent)) as bounds:
+    with bounded(order, (attempt.folder, temporary.parent)) as quota:
         done = watched(
             argv,
             env=_environment(order, attempt, temporary),
@@ -70,30 +70,16 @@ def run_step(
             logs=(folder / names[0], folder / names[1]),
             lifeline=lifeline,
             heard=heard,
-            rules=replace(rules, limits=bounds.limits),
-            group=bounds.group,
-            usage=bounds.usage,
+            rules=replace(rules, limits=quota.limits),
+            group=quota.group,
+            usage=quota.usage,
         )
-        ended, found = bounds.came_of(step, done)
-    message = f"it said more than {order.log_bytes} bytes; the middle is left out"
-    told = list(zip(names, ("stdout", "stderr"), done.truncated, strict=True))
-    return StepRun(
-        ended,
-        done.seen,
-        done.unobserved,
-        tuple(
-            Log(name=name, role=f"{step.name} {role}", truncated=truncated)
-            for name, role, truncated in told
-        ),
-        (
-            *found,
-            *(
-                note(Code.WORKER_LOG_TRUNCATED, f"{order.name}: LOGS/{name}", message)
-                for name, _, truncated in told
-                if truncated
-            ),
-        ),
+        ended, found = quota.came_of(step, done)
+    logs = tuple(
+        Log(name=name, role=f"{step.name} {role}", truncated=truncated)
+        for name, role, truncated in zip(names, ("stdout", "stderr"), done.truncated, strict=True)
     )
+    return StepRun(ended, done.seen, done.unobserved, logs, (*found, *_cut(order, logs)))
 
 
 class Activity:
@@ -111,6 +97,14 @@ class Activity:
         if time.monotonic() - self._told >= self._seconds:
             self._told = time.monotonic()
             self._tell(self._bytes)
+
+
+def _cut(order: WorkOrder, logs: tuple[Log, ...]) -> Iterator[Finding]:
+    """Yield a note for each log whose middle is left out."""
+    message = f"it said more than {order.log_bytes} bytes; the middle is left out"
+    for log in logs:
+        if log.truncated:
+            yield note(Code.WORKER_LOG_TRUNCATED, f"{order.name}: LOGS/{log.name}", message)
 
 
 def _of_step(order: WorkOrder, step: Step, attempt: Attempt) -> Confinement:

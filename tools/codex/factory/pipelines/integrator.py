@@ -36,7 +36,7 @@ from tools.codex.factory.pipelines.pipe import (
 )
 from tools.codex.factory.pipelines.record import RecordedRun, integrator_status, recorded_in
 from tools.codex.factory.pipelines.session import Session
-from tools.codex.factory.process.audit import Trespass, keep_within
+from tools.codex.factory.process.audit import WriteRefused, keep_within
 from tools.codex.factory.process.child import Completed, Conversation, conversation
 from tools.codex.factory.process.lifeline import is_over
 from tools.codex.factory.process.tree import die_with_parent
@@ -122,13 +122,13 @@ def serve(host: Host, hear: BinaryIO, speak: BinaryIO) -> int:
     die_with_parent()
     # What is compiled on the way is not kept: it would lie outside the run.
     sys.dont_write_bytecode = True
-    trespasses: list[Trespass] = []
+    trespasses: list[WriteRefused] = []
     try:
         order = Order.model_validate_json(hear.readline())
         keep_within(str(Path(unquoted(order.runs_root), order.run_id)), trespasses.append)
         for said in _work(host, order, hear, trespasses):
             say(said)
-    except Trespass as error:
+    except WriteRefused as error:
         message = f"the integrator tried to write {error.filename!r}, outside its run folder"
         say(Said(kind="error", message=message, hint=_REPORT_IT, exit_code=FactoryError.exit_code))
         return FactoryError.exit_code
@@ -139,7 +139,7 @@ def serve(host: Host, hear: BinaryIO, speak: BinaryIO) -> int:
 
 
 def _work(
-    host: Host, order: Order, hear: BinaryIO, trespasses: Sequence[Trespass]
+    host: Host, order: Order, hear: BinaryIO, trespasses: Sequence[WriteRefused]
 ) -> Iterator[Said]:
     started = clock()
     run = recorded_in(Path(unquoted(order.runs_root)), order.run_id, order.plans)
@@ -202,7 +202,7 @@ def _throwing_away_in(folder: str, host: Host) -> Host:
     return replace(host, variables={**host.variables, "TMPDIR": folder})
 
 
-def _tried(trespasses: Sequence[Trespass]) -> list[Finding]:
+def _tried(trespasses: Sequence[WriteRefused]) -> list[Finding]:
     """Return a finding for each write outside the run that our own code tried."""
     subject = f"{INTEGRATOR}: its own code"
     tried = dict.fromkeys((one.filename, one.strerror) for one in trespasses)

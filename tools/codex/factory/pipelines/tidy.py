@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.codex.factory.domain.identity import RunId
 from tools.codex.factory.errors import FactoryError, RunUnavailable
 from tools.codex.factory.executors.local import is_worked_in
+from tools.codex.factory.executors.quota import root_mark
 from tools.codex.factory.pipelines.chain import LedgerOnce
 from tools.codex.factory.pipelines.leftover import cut_off, left_places
 from tools.codex.factory.pipelines.pipeline import locked
@@ -98,8 +99,9 @@ def _attempts_removed(standing: Standing) -> Iterator[str]:
         yield from clear_done(*places, keep=keep, remove=remove_checkout)
 
 
-def _groups_removed(_standing: Standing) -> Iterator[str]:
-    for folder in remove_leftovers():
+def _groups_removed(standing: Standing) -> Iterator[str]:
+    root = standing.work_root
+    for folder in remove_leftovers(root_mark(root)) if isinstance(root, Path) else ():
         yield f"removed {folder}: the supervisor that made it is gone"
 
 

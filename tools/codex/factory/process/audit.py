@@ -31,11 +31,11 @@ _PLACES: dict[str, tuple[tuple[int, int | None], ...]] = {
 _OF_NAMES = ("os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink")
 
 
-class Trespass(PermissionError):
+class WriteRefused(PermissionError):
     """A write outside the one folder that may be written; `filename` is where it would have led."""
 
 
-def keep_within(folder: str, heard: Callable[[Trespass], None]) -> None:
+def keep_within(folder: str, heard: Callable[[WriteRefused], None]) -> None:
     """Refuse every write of this process's own code outside `folder`, for good, and tell of it.
 
     The error is raised where the write is tried; `heard` has it also where it is caught there.
@@ -63,9 +63,9 @@ def keep_within(folder: str, heard: Callable[[Trespass], None]) -> None:
         where = _real(path, parent, follows=event not in _OF_NAMES)
         if where == real or where.startswith(inside) or where in _ALLOWED:
             return
-        trespass = Trespass(errno.EACCES, f"{event} outside {real}", where)
-        heard(trespass)
-        raise trespass
+        refused = WriteRefused(errno.EACCES, f"{event} outside {real}", where)
+        heard(refused)
+        raise refused
 
     sys.addaudithook(hook)
 

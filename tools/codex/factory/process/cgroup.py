@@ -11,16 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.codex.factory.process.hierarchy import Place, folders_named, groups_in, place_for
+from tools.codex.factory.process.hierarchy import Parent, folders_named, groups_in, parent_for
 from tools.codex.factory.process.tree import processes
 
 _BEGIN = "factory-"
-_NAME = re.compile(r"factory-([0-9]+)-([0-9]+)-([0-9]+)-[0-9]+")
+_NAME = re.compile(r"factory-([0-9a-f]+)-([0-9]+)-([0-9]+)-([0-9]+)-[0-9]+")
 _NUMBER = itertools.count(1)
 _MOST_SECONDS = 5.0
 _PAUSE_SECONDS = 0.01
 _PIDS, _MEMORY = "pids", "memory"
 _NO_LIMIT = "no limit is set"
+NOBODY = "0"
+"""The owner of a group that is no attempt's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,47 +100,47 @@ def _doors(folders: Iterable[str]) -> Iterator[int]:
             yield os.open(f"{folder}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
 
 
-def grouped(*, processes: int, memory_bytes: int) -> Group:
+def grouped(*, processes: int, memory_bytes: int, owner: str = NOBODY) -> Group:
     """Return a new group that bounds what this host lets it bound; 0 stands for no limit.
 
-    It is proven by a child that is put into it. Its name says whose it is: what a killed process
-    leaves is removed by `remove_leftovers`. Never raises.
+    It is proven by a child that is put into it. Its name says whose it is, hex digits of an `owner`
+    too: what a killed process leaves is removed by `remove_leftovers`. Never raises.
     """
-    name = _own_name()
+    name = _own_name(owner)
     folders: dict[str, tuple[int, str]] = {}
     bounds: dict[str, Bound] = {}
     for controller, most in ((_PIDS, processes), (_MEMORY, memory_bytes)):
         if most > 0:
-            place = place_for(controller)
-            why_not = _made(place, f"{place.folder}/{name}", controller, most)
+            parent = parent_for(controller)
+            why_not = _made(parent, f"{parent.folder}/{name}", controller, most)
             if not why_not:
-                folders[controller] = (place.version, f"{place.folder}/{name}")
-            by = f"cgroup v{place.version} {controller}"
+                folders[controller] = (parent.version, f"{parent.folder}/{name}")
+            by = f"cgroup v{parent.version} {controller}"
             bounds[controller] = Bound("", why_not) if why_not else Bound(by, "")
     return Group(folders, bounds)
 
 
-def remove_leftovers() -> list[str]:
-    """Remove every group whose maker is gone, with what is left in it; return their folders.
+def remove_leftovers(owner: str = NOBODY) -> list[str]:
+    """Remove every group of an owner whose maker is gone, with what is in it; return their folders.
 
     Numbers of processes mean something only in one namespace: of groups that were made in
     another, nothing is known.
     """
     alive = {(one.pid, one.started) for one in processes() if not one.is_over}
     removed = []
-    for version, folder in folders_named(_BEGIN):
+    for version, folder in folders_named(f"{_BEGIN}{owner}-"):
         named = _NAME.fullmatch(os.path.basename(folder))
-        if not named or int(named[1]) != _namespace():
+        if not named or int(named[2]) != _namespace():
             continue
-        if (int(named[2]), int(named[3])) not in alive and _removed(version, folder):
+        if (int(named[3]), int(named[4])) not in alive and _removed(version, folder):
             removed.append(folder)
     return removed
 
 
-def _own_name() -> str:
+def _own_name(owner: str) -> str:
     pid = os.getpid()
     started = next((one.started for one in processes() if one.pid == pid), 0)
-    return f"{_BEGIN}{_namespace()}-{pid}-{started}-{next(_NUMBER)}"
+    return f"{_BEGIN}{owner}-{_namespace()}-{pid}-{started}-{next(_NUMBER)}"
 
 
 def _namespace() -> int:
@@ -148,25 +150,25 @@ def _namespace() -> int:
         return 0
 
 
-def _made(place: Place, folder: str, controller: str, most: int) -> str:
+def _made(parent: Parent, folder: str, controller: str, most: int) -> str:
     """Make the group and set its limit; return why that cannot be, "" where it is done."""
-    if place.why_not:
-        return place.why_not
+    if parent.why_not:
+        return parent.why_not
     is_new = not os.path.isdir(folder)
     try:
         if is_new:
             os.mkdir(folder, 0o755)
     except OSError as error:
-        return f"no control group can be made in {place.folder}: {error.strerror}"
+        return f"no control group can be made in {parent.folder}: {error.strerror}"
     try:
-        _limit(place.version, folder, controller, most)
+        _limit(parent.version, folder, controller, most)
         _enter_once(folder)
     except OSError as error:
         # It may be that of another controller, which is of use.
         with suppress(OSError):
             if is_new:
                 os.rmdir(folder)
-        return f"a control group in {place.folder} cannot be used: {error.strerror}"
+        return f"a control group in {parent.folder} cannot be used: {error.strerror}"
     return ""
 
 

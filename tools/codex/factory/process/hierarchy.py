@@ -27,7 +27,7 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Parent:
     """The folder in which a group that bounds something can be made, or `why_not`."""
 
     version: int
@@ -40,9 +40,9 @@ def mounts() -> list[Mount]:
     return mounts_in(_read(_MOUNTS))
 
 
-def place_for(controller: str) -> Place:
+def parent_for(controller: str) -> Parent:
     """Return where a group can be made that `controller` bounds."""
-    return place_in(controller, _read(_CGROUPS), mounts())
+    return parent_in(controller, _read(_CGROUPS), mounts())
 
 
 def mounts_in(said: str) -> list[Mount]:
@@ -59,7 +59,7 @@ def mounts_in(said: str) -> list[Mount]:
     return found
 
 
-def place_in(controller: str, said: str, mounted: list[Mount]) -> Place:
+def parent_in(controller: str, said: str, mounted: list[Mount]) -> Parent:
     """Return where a group can be made, by the groups that this process is `said` to be in."""
     own = {
         name: path
@@ -71,14 +71,14 @@ def place_in(controller: str, said: str, mounted: list[Mount]) -> Place:
         if mount.version == 1 and controller in mount.controllers and controller in own:
             folder = _shown(mount, own[controller])
             if folder is not None:
-                return Place(1, folder)
+                return Parent(1, folder)
     for mount in mounted:
         if mount.version == 2 and "" in own:
             return _unified(controller, mount, own[""])
-    return Place(0, "", "no control group is to be had: no hierarchy is mounted")
+    return Parent(0, "", "no control group is to be had: no hierarchy is mounted")
 
 
-def _unified(controller: str, mount: Mount, own: str) -> Place:
+def _unified(controller: str, mount: Mount, own: str) -> Parent:
     """Return the group of version 2 in which one can be made.
 
     Nothing is switched on for it, ever: `+pids` is taken by a group that holds processes, and
@@ -87,13 +87,13 @@ def _unified(controller: str, mount: Mount, own: str) -> Place:
     """
     folder = _shown(mount, own)
     if folder is None:
-        return Place(2, "", "its control group is not among those that are mounted")
+        return Parent(2, "", "its control group is not among those that are mounted")
     above = os.path.dirname(folder)
     if own != mount.top and not own.endswith(_UNITS) and _hands_on(above, controller):
-        return Place(2, above)
+        return Parent(2, above)
     if _hands_on(folder, controller) and _read(f"{folder}/cgroup.type").strip() in ("", "domain"):
-        return Place(2, folder)
-    return Place(2, folder, _NOT_HANDED_ON.format(controller=f"`{controller}`"))
+        return Parent(2, folder)
+    return Parent(2, folder, _NOT_HANDED_ON.format(controller=f"`{controller}`"))
 
 
 def _hands_on(folder: str, controller: str) -> bool:

@@ -1,16 +1,20 @@
 """Landlock: a ruleset made of values, and the calling thread held to it."""
 
 import ctypes
+import errno
 import os
 import stat
 import struct
+import sys
 from collections.abc import Iterator
 
-from tools.codex.factory.process.kernel import called, landlock_version
+from tools.codex.factory.process.kernel import called
 from tools.codex.factory.process.rules import FileRules
 
-# The same numbers on every architecture that the house has filters for.
+# The same numbers on every architecture since Linux 5.11, but for those that add an offset.
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
+_OFFSET_OF = {"alpha": 110, "mips": 4000, "mips64": 5000}
+_ASK_FOR_VERSION = 1
 _PATH_BENEATH = 1
 # How many rights on files each version of the interface knows: 1, 2, 3, 4, 5 and later.
 _KNOWN = (13, 14, 15, 15, 16)
@@ -19,6 +23,16 @@ _NETWORK_SINCE, _SCOPES_SINCE = 4, 6
 _ON_FILES = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15
 READ = 1 << 0 | 1 << 2 | 1 << 3
 """Rights to execute, to read a file, to list a folder."""
+
+
+def landlock_version() -> int:
+    """Return the version of Landlock's interface; 0 where the kernel has none."""
+    return max(_version(), 0)
+
+
+def landlock_is_switched_off() -> bool:
+    """Return whether the kernel has Landlock, and was started without it."""
+    return _version() == -errno.EOPNOTSUPP
 
 
 def is_known(rules: FileRules) -> bool:
@@ -34,7 +48,7 @@ def ruleset(rules: FileRules) -> int:
     handled = (rules.handled | (READ if rules.hidden else 0)) & known
     attributes = struct.pack("=QQQ", handled, rules.network, rules.scopes)
     size = 24 if version >= _SCOPES_SINCE else 16 if version >= _NETWORK_SINCE else 8
-    handle = called(_CREATE, attributes[:size], size, 0)
+    handle = called(_number(_CREATE), attributes[:size], size, 0)
     try:
         for path, rights in _granted(rules):
             _grant(handle, path, rights & handled)
@@ -46,7 +60,22 @@ def ruleset(rules: FileRules) -> int:
 
 def restrict(handle: int) -> None:
     """Hold the calling thread, and all that it starts, to a ruleset for good."""
-    called(_RESTRICT, handle, 0)
+    called(_number(_RESTRICT), handle, 0)
+
+
+def _number(call: int) -> int:
+    return call + _OFFSET_OF.get(os.uname().machine, 0)
+
+
+def _version() -> int:
+    """Return the version, or the negative error number."""
+    if sys.platform != "linux":
+        return -errno.ENOSYS
+    try:
+        # Nothing is made or restricted: with this flag the call only says its version.
+        return called(_number(_CREATE), None, 0, _ASK_FOR_VERSION)
+    except OSError as error:
+        return -(error.errno or errno.ENOSYS)
 
 
 def _granted(rules: FileRules) -> Iterator[tuple[str, int]]:
@@ -99,6 +128,6 @@ def _grant(ruleset: int, path: str, rights: int) -> None:
             rights &= _ON_FILES
         if rights:
             attributes = struct.pack("=Qi", rights, handle)
-            called(_ADD, ruleset, _PATH_BENEATH, ctypes.c_char_p(attributes), 0)
+            called(_number(_ADD), ruleset, _PATH_BENEATH, ctypes.c_char_p(attributes), 0)
     finally:
         os.close(handle)

@@ -5,21 +5,24 @@ import errno
 import os
 import select
 import struct
+import threading
 from dataclasses import dataclass
 
-# asm/unistd.h
-_SECCOMP = {"x86_64": 317, "aarch64": 277}
-# linux/seccomp.h, linux/prctl.h
-_SET_FILTER = 1
+from tools.codex.factory.process.seccomp import (
+    forgo_new_privileges,
+    install,
+    is_reachable,
+    knows,
+)
+
+# linux/seccomp.h
 _TSYNC_ESRCH, _NEW_LISTENER, _WAIT_KILLABLE = 1 << 4, 1 << 3, 1 << 5
-_NO_NEW_PRIVILEGES = 38
 _RECEIVE, _SEND, _IS_VALID = 0xC0502100, 0xC0182101, 0x40082102
 _CONTINUE = 1
+_LETS_ALL_THROUGH = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
 _NOTICE = struct.Struct("=QIIiIQ6Q")
-_LINE_BYTES = 8
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.ioctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)
-_LIBC.syscall.restype = ctypes.c_long
 _WHY_NOT = {
     errno.EBUSY: "another program observes these processes already",
     errno.EINVAL: "the kernel does not report calls (Linux 5.7 or newer does)",
@@ -50,26 +53,36 @@ def listening(program: bytes) -> Listening:
 
     It cannot be taken back. From now on somebody must answer: this thread itself waits too.
     """
-    number = _SECCOMP.get(os.uname().machine)
-    if number is None:
+    if not is_reachable():
         return Listening(None, "not on this architecture")
     # Kernels before 5.5 cannot let a call go on; the flag is of 5.7.
-    if not _is_known(number, _TSYNC_ESRCH):
+    if not knows(_TSYNC_ESRCH):
         return Listening(None, _WHY_NOT[errno.EINVAL])
     flags = _NEW_LISTENER
-    if _is_known(number, _NEW_LISTENER | _WAIT_KILLABLE):
+    if knows(_NEW_LISTENER | _WAIT_KILLABLE):
         # Without it a signal would begin a call anew that was told of already.
         flags |= _WAIT_KILLABLE
-    if _LIBC.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) != 0:
-        return Listening(None, f"privileges cannot be given up: {os.strerror(ctypes.get_errno())}")
-    lines = ctypes.create_string_buffer(program, len(program))
-    said = struct.pack("@HP", len(program) // _LINE_BYTES, ctypes.addressof(lines))
-    handle = _LIBC.syscall(
-        ctypes.c_long(number), ctypes.c_uint(_SET_FILTER), ctypes.c_uint(flags), said
-    )
-    if handle < 0:
-        return Listening(None, _reason(ctypes.get_errno()))
-    return Listening(handle)
+    try:
+        forgo_new_privileges()
+        return Listening(install(program, flags))
+    except OSError as error:
+        return Listening(
+            None, _WHY_NOT.get(error.errno or 0, f"the kernel refuses: {error.strerror}")
+        )
+
+
+def why_not_listening() -> str:
+    """Return why the kernel reports no calls here; "" where it does.
+
+    A thread of its own is held to a program that lets all through and reports nothing.
+    """
+    heard: list[Listening] = []
+    asking = threading.Thread(target=lambda: heard.append(listening(_LETS_ALL_THROUGH)))
+    asking.start()
+    asking.join()
+    if heard[0].handle is not None:
+        os.close(heard[0].handle)
+    return heard[0].reason
 
 
 class Notices:
@@ -114,15 +127,3 @@ class Notices:
     def close(self) -> None:
         """Hear no more. A call that would be told of fails from now on."""
         os.close(self._handle)
-
-
-def _is_known(number: int, flags: int) -> bool:
-    """Return whether the kernel knows `flags`: only then it looks at the program, which is none."""
-    answer = _LIBC.syscall(
-        ctypes.c_long(number), ctypes.c_uint(_SET_FILTER), ctypes.c_uint(flags), None
-    )
-    return answer < 0 and ctypes.get_errno() == errno.EFAULT
-
-
-def _reason(error: int) -> str:
-    return _WHY_NOT.get(error, f"the kernel refuses: {os.strerror(error)}")

@@ -21,7 +21,7 @@ from tools.codex.factory.process.observed import (
     WRITES,
     Call,
     Needs,
-    Place,
+    PathArgument,
 )
 from tools.codex.factory.process.reach import MemoryRefused, Reach, is_ours, program_of, reach
 
@@ -33,7 +33,7 @@ _UNREADABLE = "the kernel lets nobody read what the calls point to"
 class _Aim:
     """What one call does where, by its flags too."""
 
-    place: Place
+    argument: PathArgument
     follows: bool
     needs: Needs
 
@@ -136,9 +136,9 @@ def _outside(call: Call, notice: Notice, process: Reach, bounds: Bounds) -> list
     """Return the paths outside that a call would change something at."""
     found = []
     for aim in _aims(call, notice, process):
-        place = aim.place
-        folder = None if place.folder is None else notice.arguments[place.folder]
-        path = process.path(notice.arguments[place.path], folder, follows=aim.follows)
+        named = aim.argument
+        folder = None if named.folder is None else notice.arguments[named.folder]
+        path = process.path(notice.arguments[named.path], folder, follows=aim.follows)
         if path is None or bounds.kind(path) == "own":
             continue
         if bounds.hides(path) or _has_effect(aim.needs, path, process):
@@ -159,7 +159,7 @@ def _has_effect(needs: Needs, path: str, process: Reach) -> bool:
 def _aims(call: Call, notice: Notice, process: Reach) -> list[_Aim]:
     arguments = notice.arguments
     if call.opens is None:
-        return [_Aim(place, _follows(place, arguments), place.needs) for place in call.places]
+        return [_Aim(named, _follows(named, arguments), named.needs) for named in call.paths]
     flags = arguments[call.opens]
     if call.is_pointed:
         flags = process.number(flags)
@@ -170,8 +170,8 @@ def _aims(call: Call, notice: Notice, process: Reach) -> list[_Aim]:
         needs = "absent" if flags & EXCLUSIVE else "nothing"
     # What must be new follows no link either.
     follows = needs != "absent" and not flags & os.O_NOFOLLOW
-    return [_Aim(place, follows, needs) for place in call.places]
+    return [_Aim(named, follows, needs) for named in call.paths]
 
 
-def _follows(place: Place, arguments: tuple[int, ...]) -> bool:
-    return place.follows and (place.flags is None or not arguments[place.flags] & place.but)
+def _follows(named: PathArgument, arguments: tuple[int, ...]) -> bool:
+    return named.follows and (named.flags is None or not arguments[named.flags] & named.but)

@@ -14,7 +14,7 @@ WRITES = 0o1 | 0o2 | CREATES | 0o1000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PathArgument:
     """A path that a call names: its argument, and that of the folder it is relative to.
 
     Without such a folder it is the working directory. `needs` is what must be at the path, or the
@@ -32,14 +32,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that changes what lies at its places.
+    """A call that changes what lies at its paths.
 
     `opens`: the argument that says like that of `open` whether it does; `is_pointed`: it only
     points to that.
     """
 
     operation: Operation
-    places: tuple[Place, ...]
+    paths: tuple[PathArgument, ...]
     opens: int | None = None
     is_pointed: bool = False
 

@@ -30,7 +30,6 @@ class Reach:
     """One process, as /proc shows it. Every call may raise OSError: it may be gone."""
 
     def __init__(self, task: int, root: int, memory: int) -> None:
-        self._task = task
         self._proc = f"/proc/{task}"
         self._root = root
         self._memory = memory

@@ -1,6 +1,5 @@
 """Every process that this one started, however far it ran: found, ended, reaped."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -9,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.codex.factory.process.kernel import prctl
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -32,7 +33,7 @@ class Process:
 
 def die_with_parent() -> None:
     """Let the kernel kill this process when the one that started it ends (Linux; else nothing)."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _set(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def adopt_orphans(*, adopting: bool = True) -> None:
@@ -40,12 +41,12 @@ def adopt_orphans(*, adopting: bool = True) -> None:
 
     Without it, what daemonised would belong to the first process of the host, and be lost.
     """
-    _prctl(_PR_SET_CHILD_SUBREAPER, int(adopting))
+    _set(_PR_SET_CHILD_SUBREAPER, int(adopting))
 
 
 def keep_to_itself() -> None:
     """Keep other processes of the same user out of this one's open files (Linux; not from root)."""
-    _prctl(_PR_SET_DUMPABLE, 0)
+    _set(_PR_SET_DUMPABLE, 0)
 
 
 def descendants() -> list[Process]:
@@ -193,6 +194,7 @@ def _below(pid: int, among: Iterable[Process]) -> list[Process]:
     return found
 
 
-def _prctl(option: int, value: int) -> None:
+def _set(option: int, value: int) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+        with suppress(OSError):
+            prctl(option, value)

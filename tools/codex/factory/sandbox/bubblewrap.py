@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-from tools.codex.factory.domain.confinement import Confinement, is_within
+from tools.codex.factory.domain.confinement import PRIVATE, Confinement, is_within
 from tools.codex.factory.process.rules import FileRules, Rules
 from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.refusals import refusals
 
-_PRIVATE = ("/tmp", "/var/tmp", "/run", "/dev/shm")
-"""Folders of its own for every command: what lies there else is not seen."""
 _ABSTRACT_SOCKETS = FileRules(handled=0, allowed=(), scopes=1)
 """With the host's network go the host's sockets that have no place in any folder: not these."""
 _FILTER, _STATUS = "{seccomp}", "{status}"
@@ -49,9 +47,9 @@ def _namespaces(confinement: Confinement, place: Place, *, is_filtered: bool) ->
 def _mounts(confinement: Confinement, place: Place) -> Iterator[str]:
     """Yield all read-only, then each folder that is otherwise: the inner after the outer."""
     yield from ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
-    covered = (*_PRIVATE, *confinement.hidden, *confinement.writable)
+    covered = (*PRIVATE, *confinement.hidden, *confinement.writable)
     steps: list[tuple[str, tuple[str, ...]]] = [
-        (path, _private(path, place.temporary)) for path in _PRIVATE
+        (path, _private(path, place.temporary)) for path in PRIVATE
     ]
     steps += [(path, ("--tmpfs", path)) for path in confinement.hidden]
     steps += [(path, ("--ro-bind", "/dev/null", path)) for path in confinement.hidden_files]

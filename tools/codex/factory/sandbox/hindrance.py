@@ -1,8 +1,9 @@
-"""What keeps bubblewrap from starting, read off what it says; and what helps."""
+"""What keeps a tier from being had: of bubblewrap read off what it says; and what helps."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
+BUBBLEWRAP = "bwrap"
 CLOSING = {
     "kernel.apparmor_restrict_unprivileged_userns": 1,
     "kernel.unprivileged_userns_clone": 0,
@@ -58,7 +59,18 @@ _TOO_OLD = Hindrance(
     "it is too old: version 0.5.0 is the first that has all it is asked for",
     "install a newer package bubblewrap",
 )
-_ABSENT = Hindrance("it is not installed", "install the package bubblewrap")
+ABSENT = Hindrance(f"program {BUBBLEWRAP!r} is not on PATH", "install the package bubblewrap")
+NO_LANDLOCK = Hindrance(
+    "the kernel does not offer it",
+    "Linux 5.13 and newer have it (CONFIG_SECURITY_LANDLOCK); a container may forbid it",
+)
+LANDLOCK_OFF = Hindrance(
+    "the kernel was started without it",
+    "add landlock to lsm= on the kernel's command line, and start it anew",
+)
+ELSEWHERE = Hindrance(
+    "only Linux has it", "run factory in a virtual machine or a container with Linux"
+)
 # What bubblewrap says where the kernel refuses it a namespace, or a right in one.
 _NAMESPACES = (
     "setting up uid map: ",
@@ -72,12 +84,7 @@ _NAMESPACES = (
 
 
 def hindrance(said: str, closed: Collection[str]) -> Hindrance | None:
-    """Return what `said` comes from, where `closed` of the settings in CLOSING are; None: unknown.
-
-    With nothing `said` it is not installed.
-    """
-    if not said:
-        return _ABSENT
+    """Return what `said` comes from, where `closed` of CLOSING are; None: nobody knows."""
     if "Can't mount proc" in said:
         return _NO_PROC
     if "Unknown option" in said:

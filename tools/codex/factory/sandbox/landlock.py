@@ -1,6 +1,6 @@
 """A confinement as a Landlock ruleset and a seccomp program."""
 
-from tools.codex.factory.domain.confinement import Confinement
+from tools.codex.factory.domain.confinement import DEVICES, SHARED_MEMORY, Confinement
 from tools.codex.factory.process.rules import FileRules, Rules
 from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.refusals import refusals
@@ -18,12 +18,6 @@ _CHANGES = _WRITE_FILE | sum(1 << bit for bit in range(4, 14)) | _TRUNCATE | _DE
 _GRANTED = _CHANGES & ~(_MAKE_CHARACTER | _MAKE_BLOCK)
 _READS = 1 << 0 | 1 << 2 | 1 << 3
 _ON_DEVICES = _WRITE_FILE | _TRUNCATE | _DEVICE_CONTROL | 1 << 2
-_DEVICES = (
-    *("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"),
-    *("/dev/tty", "/dev/ptmx", "/dev/pts"),
-)
-# Shared with all others; without it there are no semaphores between processes.
-_SHARED_MEMORY = "/dev/shm"
 _BIND_AND_CONNECT, _ABSTRACT_SOCKETS_AND_SIGNALS = 3, 3
 
 
@@ -31,10 +25,10 @@ def held(
     argv: tuple[str, ...], confinement: Confinement, place: Place
 ) -> tuple[tuple[str, ...], Rules]:
     """Return the command as it is, and the rules that hold it."""
-    own = (*confinement.writable, place.temporary, _SHARED_MEMORY)
+    own = (*confinement.writable, place.temporary, SHARED_MEMORY)
     allowed = [(path, _GRANTED | _READS) for path in own if path]
     allowed += [(path, _READS) for path in confinement.readable]
-    allowed += [(path, _ON_DEVICES) for path in _DEVICES]
+    allowed += [(path, _ON_DEVICES) for path in DEVICES]
     files = FileRules(
         handled=_CHANGES,
         allowed=tuple(allowed),

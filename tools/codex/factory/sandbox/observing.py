@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tools.codex.factory.domain.trespass import Operation
-from tools.codex.factory.process.observed import WRITES, Call, Observing, Place
+from tools.codex.factory.process.observed import WRITES, Call, Observing, PathArgument
 from tools.codex.factory.sandbox.calls import ARCHITECTURES
 from tools.codex.factory.sandbox.filter import (
     ENOSYS,
@@ -24,29 +24,31 @@ _BLINDING = {
 }  # fmt: skip
 
 
-def _made(path: int, folder: int | None = None) -> tuple[Place, ...]:
-    return (Place(path, folder, needs="absent"),)
+def _made(path: int, folder: int | None = None) -> tuple[PathArgument, ...]:
+    return (PathArgument(path, folder, needs="absent"),)
 
 
-def _there(path: int, folder: int | None = None) -> tuple[Place, ...]:
-    return (Place(path, folder, needs="there"),)
+def _there(path: int, folder: int | None = None) -> tuple[PathArgument, ...]:
+    return (PathArgument(path, folder, needs="there"),)
 
 
-def _behind(path: int, folder: int | None = None, flags: int | None = None) -> tuple[Place, ...]:
+def _behind(
+    path: int, folder: int | None = None, flags: int | None = None
+) -> tuple[PathArgument, ...]:
     but = _AT_NOFOLLOW if flags is not None else 0
-    return (Place(path, folder, needs="there", follows=True, flags=flags, but=but),)
+    return (PathArgument(path, folder, needs="there", follows=True, flags=flags, but=but),)
 
 
-def _moved(source: Place, target: Place) -> tuple[Place, ...]:
+def _moved(source: PathArgument, target: PathArgument) -> tuple[PathArgument, ...]:
     return (replace(source, needs="there"), target)
 
 
-_OPENED = Place(0)
-_OPENED_AT = Place(1, 0)
+_OPENED = PathArgument(0)
+_OPENED_AT = PathArgument(1, 0)
 # By which argument they open; the program can look into none that only points there.
 _FLAGS_OF = {"open": 1, "openat": 2, "openat2": 2}
 _POINTED = {"openat2"}
-_PLACES: dict[str, tuple[Operation, tuple[Place, ...]]] = {
+_PATHS: dict[str, tuple[Operation, tuple[PathArgument, ...]]] = {
     "open": ("write", (_OPENED,)),
     "openat": ("write", (_OPENED_AT,)),
     "openat2": ("write", (_OPENED_AT,)),
@@ -56,9 +58,9 @@ _PLACES: dict[str, tuple[Operation, tuple[Place, ...]]] = {
     "rmdir": ("remove", _there(0)),
     "unlink": ("remove", _there(0)),
     "unlinkat": ("remove", _there(1, 0)),
-    "rename": ("rename", _moved(Place(0), Place(1))),
-    "renameat": ("rename", _moved(Place(1, 0), Place(3, 2))),
-    "renameat2": ("rename", _moved(Place(1, 0), Place(3, 2))),
+    "rename": ("rename", _moved(PathArgument(0), PathArgument(1))),
+    "renameat": ("rename", _moved(PathArgument(1, 0), PathArgument(3, 2))),
+    "renameat2": ("rename", _moved(PathArgument(1, 0), PathArgument(3, 2))),
     # A new name inside for a file outside changes nothing outside.
     "link": ("link", _made(1)),
     "linkat": ("link", _made(3, 2)),
@@ -102,11 +104,11 @@ def observing(machine: str) -> Observing | None:
         if name in numbers
     ]
     calls = {}
-    for name, (operation, places) in _PLACES.items():
+    for name, (operation, paths) in _PATHS.items():
         if name not in numbers:
             continue
         opens, is_pointed = _FLAGS_OF.get(name), name in _POINTED
-        calls[numbers[name]] = Call(operation, places, opens, is_pointed)
+        calls[numbers[name]] = Call(operation, paths, opens, is_pointed)
         is_tested = opens is not None and not is_pointed
         condition = Condition(opens, bits=WRITES) if opens is not None and is_tested else None
         rules.append(Rule(numbers[name], NOTIFY, condition))

@@ -10,13 +10,13 @@ from tools.codex.factory.domain.confinement import Confinement, Role, Tier
 from tools.codex.factory.domain.fitness import Row, noted, ok, unfit
 from tools.codex.factory.errors import FactoryError
 from tools.codex.factory.process.child import asked
-from tools.codex.factory.process.confine import why_not_told
-from tools.codex.factory.process.kernel import landlock_version, seccomp_mode
+from tools.codex.factory.process.kernel import seccomp_mode
+from tools.codex.factory.process.landlock import landlock_version
+from tools.codex.factory.process.listener import why_not_listening
 from tools.codex.factory.sandbox.calls import ARCHITECTURES
-from tools.codex.factory.sandbox.hindrance import CONTAINER
+from tools.codex.factory.sandbox.hindrance import ABSENT, CONTAINER, ELSEWHERE
 from tools.codex.factory.sandbox.uncovered import uncovered
 from tools.codex.factory.stages.tier import (
-    ELSEWHERE,
     Shortfall,
     bubblewrap_hindrance,
     bubblewrap_program,
@@ -52,8 +52,7 @@ def confinement_rows(
         *role_rows(proofs),
         *((noted("confinement", "tried on", said),) if groundless else ()),
         *_uncovered_rows([confinement for confinement, _ in proofs]),
-        _bubblewrap_row(variables),
-        _namespace_row(variables),
+        *_program_rows(variables),
         _landlock_row(),
         _seccomp_row(),
         _observation_row(),
@@ -110,26 +109,24 @@ def _uncovered_rows(confinements: Sequence[Confinement]) -> tuple[Row, ...]:
     )
 
 
-def _bubblewrap_row(variables: Mapping[str, str]) -> Row:
-    program = bubblewrap_program(variables)
+def _program_rows(variables: Mapping[str, str]) -> tuple[Row, Row]:
+    """Return a row for bubblewrap, and one for the namespaces that it makes."""
+    program, names = bubblewrap_program(variables), ("bubblewrap", "user namespaces")
     if sys.platform != "linux":
-        return noted("confinement", "bubblewrap", ELSEWHERE.why, ELSEWHERE.remedy)
+        first, second = (noted("confinement", n, ELSEWHERE.why, ELSEWHERE.remedy) for n in names)
+        return first, second
     if not program:
-        hint = "install the package bubblewrap"
-        return noted("confinement", "bubblewrap", "program 'bwrap' is not on PATH", hint)
-    argv = (program, "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
-    return _program_row("bubblewrap", (*argv, "true"), program)
-
-
-def _namespace_row(variables: Mapping[str, str]) -> Row:
-    program = bubblewrap_program(variables)
-    if sys.platform != "linux":
-        return noted("confinement", "user namespaces", ELSEWHERE.why, ELSEWHERE.remedy)
-    if not program:
-        hint = "install the package bubblewrap, which makes one"
-        return noted("confinement", "user namespaces", "not asked: there is no bwrap", hint)
-    argv = (program, "--unshare-user", "--ro-bind", "/", "/", "true")
-    return _program_row("user namespaces", argv, "one was made")
+        said, hint = "not asked: there is no bwrap", f"{ABSENT.remedy}, which makes one"
+        return (
+            noted("confinement", names[0], ABSENT.why, ABSENT.remedy),
+            noted("confinement", names[1], said, hint),
+        )
+    root = ("--ro-bind", "/", "/")
+    whole = (program, "--unshare-all", *root, "--dev", "/dev", "--proc", "/proc", "true")
+    return (
+        _program_row(names[0], whole, program),
+        _program_row(names[1], (program, "--unshare-user", *root, "true"), "one was made"),
+    )
 
 
 def _program_row(what: str, argv: tuple[str, ...], good: str) -> Row:
@@ -170,9 +167,9 @@ def _machines() -> str:
 def _observation_row() -> Row:
     if sys.platform != "linux":
         return noted("confinement", "observation", ELSEWHERE.why, ELSEWHERE.remedy)
-    why = why_not_told()
+    why = why_not_listening()
     if why:
         said = f"what they try to write outside cannot be seen: {why}"
-        hint = "Linux 5.5 and newer can tell of it; a container may keep that from factory"
+        hint = "Linux 5.7 and newer can tell of it; a container may keep that from factory"
         return noted("confinement", "observation", said, hint)
     return ok("confinement", "observation", "the kernel tells of what they try to write outside")

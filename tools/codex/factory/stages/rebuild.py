@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tools.codex.factory.domain.artifact import RENDITIONS, finding_of
-from tools.codex.factory.domain.confinement_row import OTHERS, worker_confinement
+from tools.codex.factory.domain.confinement_row import OTHERS, worker_confinement_rows
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.finding import Code, Finding
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
@@ -77,7 +77,7 @@ def _status_disagreements(
         for name, value in status_fields(plan, integration).items()
         if getattr(status, name) != value
     ]
-    rows = worker_confinement(integration.judgement, plan)
+    rows = worker_confinement_rows(integration.judgement, plan)
     # How others were confined, only the run itself could witness.
     others = {row.who for row in status.confinement[len(rows) :]}
     if rows != status.confinement[: len(rows)] or not others <= OTHERS:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tools.codex.factory.domain.artifact import RENDITIONS, FilesChanged, LogEntry, LogIndex, Seal
-from tools.codex.factory.domain.confinement_row import worker_confinement
+from tools.codex.factory.domain.confinement_row import worker_confinement_rows
 from tools.codex.factory.domain.document import canonical
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import (
@@ -84,7 +84,7 @@ def write_report(
     """
     files = documents(run, plan, manifest, integration)
     files[_LOG_INDEX] = canonical(_logs(run, logs))
-    workers = worker_confinement(integration.judgement, plan)
+    workers = worker_confinement_rows(integration.judgement, plan)
     reached = {
         **status_fields(plan, integration),
         "confinement": (*workers, *about.confinement),

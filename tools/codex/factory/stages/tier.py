@@ -14,26 +14,19 @@ from tools.codex.factory.domain.confinement import (
     Tier,
     is_weaker,
 )
-from tools.codex.factory.process.kernel import (
-    kernel_setting,
-    landlock_is_switched_off,
-    landlock_version,
+from tools.codex.factory.process.kernel import kernel_setting
+from tools.codex.factory.process.landlock import landlock_is_switched_off, landlock_version
+from tools.codex.factory.sandbox.hindrance import (
+    ABSENT,
+    BUBBLEWRAP,
+    CLOSING,
+    ELSEWHERE,
+    LANDLOCK_OFF,
+    NO_LANDLOCK,
+    Hindrance,
+    hindrance,
 )
-from tools.codex.factory.sandbox.hindrance import CLOSING, Hindrance, hindrance
 from tools.codex.factory.stages.canary import complaint_of
-
-BUBBLEWRAP = "bwrap"
-NO_LANDLOCK = Hindrance(
-    "the kernel does not offer it",
-    "Linux 5.13 and newer have it (CONFIG_SECURITY_LANDLOCK); a container may forbid it",
-)
-LANDLOCK_OFF = Hindrance(
-    "the kernel was started without it",
-    "add landlock to lsm= on the kernel's command line, and start it anew",
-)
-ELSEWHERE = Hindrance(
-    "only Linux has it", "run factory in a virtual machine or a container with Linux"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,5 +131,5 @@ def _known_hindrance(confinement: Confinement) -> Hindrance | None:
     if sys.platform != "linux":
         return ELSEWHERE
     if not confinement.program:
-        return Hindrance(f"program {BUBBLEWRAP!r} is not on PATH", "install the package bubblewrap")
+        return ABSENT
     return None
