@@ -237,6 +237,7 @@ def test_a_directory_as_deep_as_paths_go_can_be_emptied() -> None:
     assert emptied("d", _deletions(f"{deep}/x"), base)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_files_are_proven() -> None:
     after: Files = {f"d{n % 97}/s{n % 89}/f{n}": b"%d\n" % n for n in range(20_000)}
     patch = a_patch({}, after)

@@ -275,6 +275,7 @@ def test_a_delta_bomb_makes_no_more_than_a_file_may_hold() -> None:
         applied(before, body, file_bytes=2_000_000)
 
 
+@pytest.mark.slow
 def test_many_edits_of_many_owners_are_united() -> None:
     before = b"".join(b"%d\n" % n for n in range(200_000))
     edits_of = {

@@ -232,6 +232,7 @@ def test_a_deep_new_path_collides_with_nothing() -> None:
     assert met.rows == ()
 
 
+@pytest.mark.slow
 def test_a_thousand_bundles_are_compared() -> None:
     afters: dict[str, Files] = {
         f"W{n}": {f"d{n % 50}/e{n}/f{m}": b"1" for m in range(20)} for n in range(1000)

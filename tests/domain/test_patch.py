@@ -204,6 +204,7 @@ def test_a_name_far_longer_than_a_path_is_refused_in_few_words(name: bytes) -> N
     assert len(str(refused.value)) < 500
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_hunks_are_read() -> None:
     old = [b"%d\n" % n for n in range(200_000)]
     hunks = b"".join(b"@@ -%d +%d @@\n-%d\n+x\n" % (n + 1, n + 1, n) for n in range(0, 200_000, 2))

@@ -39,6 +39,7 @@ def trees(repo: Repo) -> list[ObjectId]:
     return [ObjectId(tree) for tree in made]
 
 
+@pytest.mark.slow
 def test_many_differences_from_one_process_are_what_git_says_one_by_one(
     git: Git, repo: Repo, store: Path, trees: list[ObjectId]
 ) -> None:

@@ -145,6 +145,7 @@ def test_stamps_follow_the_clock_once_it_has_caught_up(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_six_processes_append_to_one_chain(tmp_path: Path) -> None:
     writers = [_writer(tmp_path, f"r{n}", 60) for n in range(6)]
 
