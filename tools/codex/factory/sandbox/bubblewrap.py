@@ -9,6 +9,16 @@ from tools.codex.factory.sandbox.refusals import refusals
 
 _PRIVATE = ("/tmp", "/var/tmp", "/run", "/dev/shm")
 """Folders of its own for every command: what lies there else is not seen."""
+_KERNEL = (
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/mtrr",
+    "/proc/scsi",
+    "/proc/fs",
+    "/proc/driver",
+)
+"""What the kernel lets root change by its number alone, without any capability. `--proc` covers
+some of it, and not these: it asks with rights that root has given up by then."""
 _ABSTRACT_SOCKETS = FileRules(handled=0, allowed=(), scopes=1)
 """With the host's network go the host's sockets that have no place in any folder: not these."""
 _FILTER, _STATUS = "{seccomp}", "{status}"
@@ -20,7 +30,7 @@ def held(
     argv: tuple[str, ...], confinement: Confinement, place: Place
 ) -> tuple[tuple[str, ...], Rules]:
     """Return the command as bubblewrap starts it, and what it is fed."""
-    filters = refusals(confinement, place.machine, has_own_network=True)
+    filters = refusals(confinement, place.machine, has_own_network=True, has_own_processes=True)
     words = (
         confinement.program,
         *_namespaces(confinement, place, is_filtered=bool(filters)),
@@ -49,6 +59,9 @@ def _namespaces(confinement: Confinement, place: Place, *, is_filtered: bool) ->
 def _mounts(confinement: Confinement, place: Place) -> Iterator[str]:
     """Yield all read-only, then each folder that is otherwise: the inner after the outer."""
     yield from ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+    # For others it needs no cover, and their own bubblewrap could mount no /proc over one.
+    for path in _KERNEL if place.is_root else ():
+        yield from ("--ro-bind-try", path, path)
     covered = (*_PRIVATE, *confinement.hidden, *confinement.writable)
     steps: list[tuple[str, tuple[str, ...]]] = [
         (path, _private(path, place.temporary)) for path in _PRIVATE
