@@ -49,7 +49,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("runs", "bytes", 0, "B/DIFF.patch': No space left on device"),
         ("runs", "bytes", 400_000, "objects.git': No space left on device"),
         ("runs", "files", 10, "seals/B.json': No space left on device"),
-        ("tmp", "files", 0, "or in TMPDIR to go on with 'check': No space left on device"),
+        ("tmp", "files", 0, "status.git': No space left on device"),
     ],
 )
 def test_a_disk_that_fills_while_workers_work_loses_nothing(

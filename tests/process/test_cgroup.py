@@ -17,7 +17,7 @@ from tools.codex.factory.process.hierarchy import mounts, parent_for
 MAKES = """
 import subprocess, sys, time
 from tools.codex.factory.process.cgroup import grouped
-group = grouped(processes=9, memory_bytes=0)
+group = grouped(processes=9, memory_bytes=0, **({"owner": sys.argv[1]} if sys.argv[1:] else {}))
 child = subprocess.Popen(["sleep", "60"])
 for folder in group.folders:
     with open(f"{folder}/cgroup.procs", "w") as file:
@@ -58,7 +58,7 @@ def maker() -> "Iterator[subprocess.Popen[bytes]]":
 def strange() -> Iterator[list[Path]]:
     """Return groups that some other program, or a factory in another namespace, made."""
     needs(processes=9)
-    names = ("factory-1-1-1-", "factory-x", "other-1-1-1-")
+    names = ("factory-0-1-1-1-", "factory-x", "other-1-1-1-")
     made = [Path(parent_for("pids").folder, f"{name}{os.getpid()}") for name in names]
     for folder in made:
         folder.mkdir()
@@ -74,7 +74,7 @@ def put(pid: int, folder: str) -> None:
 
 def own_groups() -> list[str]:
     parent = parent_for("pids")
-    begin = f"factory-{os.stat('/proc/self/ns/pid').st_ino}-{os.getpid()}-"
+    begin = f"factory-0-{os.stat('/proc/self/ns/pid').st_ino}-{os.getpid()}-"
     return [name for name in os.listdir(parent.folder) if name.startswith(begin)]
 
 

@@ -52,7 +52,8 @@ def test_a_plain_confinement_is_this_command_line() -> None:
     )
     assert words == (*BEFORE, "--share-net", *ALL, *private, *AFTER)
     assert (rules.status, rules.wraps) == ("{status}", "true")
-    assert rules.fed == {"{seccomp}": refusals(PLAIN, "x86_64", has_own_network=True)[0]}
+    refused = refusals(PLAIN, "x86_64", has_own_network=True, has_own_processes=True)
+    assert rules.fed == {"{seccomp}": refused[0]}
     assert (rules.files, rules.filters, rules.drops_capabilities) == (NO_ABSTRACT, (), False)
 
 
@@ -78,6 +79,18 @@ def test_root_gives_up_its_number() -> None:
 
     place = words.index("--uid")
     assert words[place : place + 4] == ("--uid", "1000", "--gid", "1000")
+
+
+def test_root_is_kept_from_the_settings_of_the_kernel_and_others_from_none_of_their_own() -> None:
+    cover = ("--ro-bind-try", "/proc/sys", "/proc/sys")
+
+    words, _ = held(("true",), PLAIN, replace(PLACE, is_root=True))
+    others, _ = held(("true",), PLAIN, PLACE)
+
+    place = words.index("/proc/sys") - 1
+    assert words[place : place + 3] == cover
+    assert words.index("--proc") < place
+    assert "/proc/sys" not in others
 
 
 def test_where_calls_are_not_known_bubblewrap_itself_closes_namespaces() -> None:

@@ -41,7 +41,8 @@ class Confinement:
     """What one command may do. Paths are absolute, links in them resolved.
 
     `demand` is what the operator asked; `weaker` says why no stronger tier keeps it, `is_refused`
-    that it is too weak to begin. `program` is what the tier is made with, where it takes one.
+    that it is too weak to begin. `program` is what the tier is made with, where it takes one;
+    `unshare` is what keeps it apart from later mounts.
 
     Of two paths that hold each other the inner one decides. `writable` may be written; `readable`
     is shown, read-only, also where it lies in what is hidden or in a private folder; the folders
@@ -58,6 +59,7 @@ class Confinement:
     weaker: str = ""
     is_refused: bool = False
     program: str = ""
+    unshare: str = ""
     writable: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from tools.codex.factory.domain.order import PROMPT, Log, Step, StepEnded, WorkO
 from tools.codex.factory.domain.trespass import NOTHING, Seen
 from tools.codex.factory.executors.quota import bounded
 from tools.codex.factory.process.lifeline import Lifeline
+from tools.codex.factory.process.virtual_environment import virtual_environment
 from tools.codex.factory.process.watched import Limits, watched
 from tools.codex.factory.repository.checkout import is_checkout_folder
 from tools.codex.factory.sandbox.place import Place
@@ -115,7 +116,7 @@ def _of_step(order: WorkOrder, step: Step, attempt: Attempt) -> Confinement:
     # One that was replaced by a link would lead the right to write elsewhere.
     writable = tuple(str(folder / path.name) for path in own if is_checkout_folder(path))
     prompt = str(folder / PROMPT)
-    named = [prompt, *(word for word in step.argv if os.path.isabs(word))]
+    named = [prompt, *(virtual_environment(word) for word in step.argv if os.path.isabs(word))]
     shown = tuple(
         path
         for path in map(os.path.realpath, named)

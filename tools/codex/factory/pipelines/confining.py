@@ -10,7 +10,9 @@ from tools.codex.factory.config import Settings
 from tools.codex.factory.domain.confinement import Confinement, Role, is_within
 from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.identity import RunId
+from tools.codex.factory.errors import ConfigurationError
 from tools.codex.factory.pipelines.session import Session
+from tools.codex.factory.process.virtual_environment import virtual_environment
 from tools.codex.factory.repository.discovery import work_trees
 from tools.codex.factory.repository.loan import lenders
 from tools.codex.factory.stages.tier import Shortfall, proven
@@ -93,7 +95,7 @@ def _of_worker(ground: Session, run: RunDirectory, work_root: Path) -> Confineme
         "worker",
         shown=(*trees, str(run.store), *_lent(ground), *_tools(ground.host.variables)),
         hidden=(str(ground.runs_root), str(work_root)),
-        writable=_existing(_expanded(settings.writable, ground.host.variables)),
+        writable=_writable(ground, (str(ground.runs_root), str(work_root), *trees)),
         network=settings.network == "on",
     )
 
@@ -197,8 +199,26 @@ def _lent(ground: Session) -> tuple[str, ...]:
 def _tools(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return where the programs lie that commands are made of, our own among them."""
     path = variables.get("PATH", os.defpath)
-    programs = [folder for folder in path.split(os.pathsep) if os.path.isabs(folder)]
+    folders = [folder for folder in path.split(os.pathsep) if os.path.isabs(folder)]
+    programs = [virtual_environment(folder) for folder in folders]
     return (*programs, str(HOUSE), sys.prefix, sys.base_prefix, _NAMES_OF_HOSTS)
+
+
+def _writable(ground: Session, held: Iterable[str]) -> tuple[str, ...]:
+    """Return what workers may write beside their own; raise ConfigurationError for what holds it.
+
+    Landlock takes no right back within a folder.
+    """
+    writable = ground.settings.config.sandbox.writable
+    found = _existing(_expanded(writable, ground.host.variables))
+    for folder in found:
+        for place in map(os.path.realpath, held):
+            if is_within(place, [folder]):
+                raise ConfigurationError(
+                    f"sandbox.writable names {folder!r}, which holds {place!r}",
+                    hint="name the folders in it that workers need",
+                )
+    return found
 
 
 def _expanded(paths: Iterable[str], variables: Mapping[str, str]) -> list[str]:

@@ -28,11 +28,10 @@ class Rules:
     """What holds a child and all that it starts.
 
     `filters` are seccomp programs; of the calls in `observing` the parent is told, and counts those
-    outside `bounds`.
-    `fed` are contents that the child reads from open files, whose numbers take the place of the
-    given words in its command line. `limits` are those of `resource`. With `status` the child is a
-    wrapper that starts the program `wraps` and says how that ended: into the open file whose number
-    takes the place of that word.
+    outside `bounds`. `fed` are contents that the child reads from open files, whose numbers take
+    the place of the given words in its command line. `limits` are those of `resource`. With
+    `status` the child is the `wrapper`, or becomes it, that starts the program `wraps` and says
+    how that ended: into the open file whose number takes the place of that word.
     """
 
     files: FileRules | None = None
@@ -44,6 +43,7 @@ class Rules:
     limits: tuple[tuple[int, int], ...] = ()
     status: str = ""
     wraps: str = ""
+    wrapper: str = ""
 
 
 FREE = Rules()

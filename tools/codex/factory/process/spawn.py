@@ -77,10 +77,10 @@ class Spawned:
 
         threading.Thread(target=begin, daemon=True).start()
         try:
-            started = self._started(answer, argv[0], rules)
+            started = self._started(answer, rules)
         except BaseException:
             # Told to stop just now: what was about to start has no one who would end it.
-            self._abandon(self._started(answer, argv[0], rules))
+            self._abandon(self._started(answer, rules))
             raise
         if isinstance(started, BaseException):
             self.release()
@@ -109,7 +109,7 @@ class Spawned:
         return self.observer.unobserved() if self.observer is not None else self._listening.reason
 
     def _started(
-        self, answer: "queue.SimpleQueue[_Answer]", program: str, rules: Rules
+        self, answer: "queue.SimpleQueue[_Answer]", rules: Rules
     ) -> "subprocess.Popen[bytes] | BaseException":
         """Return the child, or why there is none; answer meanwhile: its thread is observed too."""
         while True:
@@ -118,13 +118,13 @@ class Spawned:
                 if not isinstance(said, Listening):
                     return said
                 self._listening = said
-                self._observe(said, program, rules)
+                self._observe(said, rules)
             if self.observer is not None:
                 self.observer.answer()
 
-    def _observe(self, heard: Listening, program: str, rules: Rules) -> None:
+    def _observe(self, heard: Listening, rules: Rules) -> None:
         if heard.handle is not None and rules.observing is not None:
-            wrapper = os.stat(program) if rules.status else None
+            wrapper = os.stat(rules.wrapper) if rules.wrapper else None
             self.observer = Observer(
                 heard.handle,
                 calls=rules.observing.calls,

@@ -106,10 +106,11 @@ def watched(
         survivors = watch.end(spared=spawned.child.pid if rules.status else None)
         code = spawned.child.returncode
         if rules.status and how == "exited" and code >= 0:
-            code = _unwrapped(spawned.wrapped())
+            code = spawned.wrapped()
         spawned.release()
         if rules.status and code is None:
             return _not_started(why_not_wrapped(rules.wraps, env, logs[1]))
+        code = _by_signal(code)
         return Watched(
             how="signalled" if how == "exited" and code is not None and code < 0 else how,
             exit_code=code if code is not None and code >= 0 else None,
@@ -257,8 +258,12 @@ class _Watch:
         return True
 
 
-def _unwrapped(code: int | None) -> int | None:
-    """Return the exit code of a wrapped command, or the negative signal that a wrapper tells so."""
+def _by_signal(code: int | None) -> int | None:
+    """Return an exit code, or the negative number of the signal that it stands for.
+
+    Shells and wrappers say so of what they started, and have no other word for it: whether there
+    is one between us and the command is to make no difference.
+    """
     return _SHELL_SIGNALS - code if code is not None and 0 < code - _SHELL_SIGNALS < 65 else code
 
 

@@ -7,6 +7,16 @@ from tools.codex.factory.process.rules import FileRules, Rules
 from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.refusals import refusals
 
+_KERNEL = (
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/mtrr",
+    "/proc/scsi",
+    "/proc/fs",
+    "/proc/driver",
+)
+"""What the kernel lets root change by its number alone, without any capability. `--proc` covers
+some of it, and not these: it asks with rights that root has given up by then."""
 _ABSTRACT_SOCKETS = FileRules(handled=0, allowed=(), scopes=1)
 """With the host's network go the host's sockets that have no place in any folder: not these."""
 _FILTER, _STATUS = "{seccomp}", "{status}"
@@ -18,8 +28,9 @@ def held(
     argv: tuple[str, ...], confinement: Confinement, place: Place
 ) -> tuple[tuple[str, ...], Rules]:
     """Return the command as bubblewrap starts it, and what it is fed."""
-    filters = refusals(confinement, place.machine, has_own_network=True)
+    filters = refusals(confinement, place.machine, has_own_network=True, has_own_processes=True)
     words = (
+        *_apart(confinement, place),
         confinement.program,
         *_namespaces(confinement, place, is_filtered=bool(filters)),
         *_mounts(confinement, place),
@@ -28,7 +39,20 @@ def held(
     )
     fed = dict.fromkeys([_FILTER], filters[0]) if filters else {}
     files = _ABSTRACT_SOCKETS if confinement.network else None
-    return words, Rules(files=files, fed=fed, status=_STATUS, wraps=argv[0])
+    return words, Rules(
+        files=files, fed=fed, status=_STATUS, wraps=argv[0], wrapper=confinement.program
+    )
+
+
+def _apart(confinement: Confinement, place: Place) -> tuple[str, ...]:
+    """Return what starts bubblewrap where no mount arrives that the host makes meanwhile.
+
+    bubblewrap itself keeps receiving them, and they come with the rights that they have.
+    """
+    if not confinement.unshare:
+        return ()
+    mapped = () if place.is_root else ("--user", "--map-current-user")
+    return (confinement.unshare, *mapped, "--mount", "--propagation", "private", "--")
 
 
 def _namespaces(confinement: Confinement, place: Place, *, is_filtered: bool) -> Iterator[str]:
@@ -47,6 +71,9 @@ def _namespaces(confinement: Confinement, place: Place, *, is_filtered: bool) ->
 def _mounts(confinement: Confinement, place: Place) -> Iterator[str]:
     """Yield all read-only, then each folder that is otherwise: the inner after the outer."""
     yield from ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+    # For others it needs no cover, and their own bubblewrap could mount no /proc over one.
+    for path in _KERNEL if place.is_root else ():
+        yield from ("--ro-bind-try", path, path)
     covered = (*PRIVATE, *confinement.hidden, *confinement.writable)
     steps: list[tuple[str, tuple[str, ...]]] = [
         (path, _private(path, place.temporary)) for path in PRIVATE

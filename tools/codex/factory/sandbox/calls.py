@@ -8,8 +8,8 @@ _AUDIT_AARCH64 = 0xC00000B7
 # Since Linux 5.1 a new call has the same number everywhere.
 _EVERYWHERE = {
     "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
-    "clone3": 435, "openat2": 437, "fchmodat2": 452, "setxattrat": 463, "removexattrat": 466,
-    "file_setattr": 469,
+    "clone3": 435, "openat2": 437, "pidfd_getfd": 438, "fchmodat2": 452,
+    "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
 }  # fmt: skip
 _X86_64 = {
     "open": 2, "ioctl": 16, "socket": 41, "connect": 42, "clone": 56, "truncate": 76,
@@ -22,8 +22,8 @@ _X86_64 = {
     "openat": 257, "mkdirat": 258, "mknodat": 259, "fchownat": 260, "futimesat": 261,
     "unlinkat": 263, "renameat": 264, "linkat": 265, "symlinkat": 266, "fchmodat": 268,
     "unshare": 272, "utimensat": 280, "perf_event_open": 298, "open_by_handle_at": 304,
-    "setns": 308, "finit_module": 313, "renameat2": 316, "kexec_file_load": 320, "bpf": 321,
-    "userfaultfd": 323,
+    "prlimit64": 302, "setns": 308, "finit_module": 313, "renameat2": 316, "kexec_file_load": 320,
+    "bpf": 321, "userfaultfd": 323,
 }  # fmt: skip
 _AARCH64 = {
     "setxattr": 5, "lsetxattr": 6, "removexattr": 14, "lremovexattr": 15, "ioctl": 29,
@@ -33,7 +33,7 @@ _AARCH64 = {
     "kexec_load": 104, "init_module": 105, "delete_module": 106, "reboot": 142,
     "socket": 198, "connect": 203, "add_key": 217, "request_key": 218, "keyctl": 219,
     "clone": 220, "swapon": 224, "swapoff": 225, "perf_event_open": 241,
-    "open_by_handle_at": 265, "setns": 268, "finit_module": 273, "renameat2": 276,
+    "prlimit64": 261, "open_by_handle_at": 265, "setns": 268, "finit_module": 273, "renameat2": 276,
     "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294,
 }  # fmt: skip
 

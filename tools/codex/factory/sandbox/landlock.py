@@ -36,5 +36,5 @@ def held(
         network=0 if confinement.network else _BIND_AND_CONNECT,
         scopes=_ABSTRACT_SOCKETS_AND_SIGNALS,
     )
-    filters = refusals(confinement, place.machine, has_own_network=False)
+    filters = refusals(confinement, place.machine, has_own_network=False, has_own_processes=False)
     return argv, Rules(files=files, filters=filters, drops_capabilities=True)

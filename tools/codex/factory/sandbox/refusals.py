@@ -14,18 +14,21 @@ _NEVER = (
     "add_key", "request_key", "keyctl",
     # Calls that are made behind the back of every filter.
     "io_uring_setup", "io_uring_enter", "io_uring_register",
-    # Files by number, past every path.
-    "open_by_handle_at",
+    # Files by number, past every path; or another process's, as those of the wrapper.
+    "open_by_handle_at", "pidfd_getfd",
     # The kernel itself.
     "bpf", "perf_event_open", "userfaultfd", "kexec_load", "kexec_file_load", "init_module",
     "finit_module", "delete_module", "acct", "swapon", "swapoff", "reboot", "quotactl",
 )  # fmt: skip
 
 
-def refusals(confinement: Confinement, machine: str, *, has_own_network: bool) -> tuple[bytes, ...]:
+def refusals(
+    confinement: Confinement, machine: str, *, has_own_network: bool, has_own_processes: bool
+) -> tuple[bytes, ...]:
     """Return the seccomp programs of a confinement: none on a machine whose calls are not known.
 
     `has_own_network`: without network there still is one of its own, that leads nowhere.
+    `has_own_processes`: it sees no others, so it may set limits on those that it sees.
     """
     architecture = ARCHITECTURES.get(machine)
     if architecture is None:
@@ -38,6 +41,10 @@ def refusals(confinement: Confinement, machine: str, *, has_own_network: bool) -
     families = (_UNIX,) if is_cut_off else (_UNIX, _INTERNET, _INTERNET_6, _NETLINK)
     other = Condition(0, families, is_any=False)
     rules.append(Rule(numbers["socket"], refused_with(_NO_SUCH_FAMILY), other))
+    if not has_own_processes:
+        # The kernel asks for the same user alone: a limit on time would kill who is outside.
+        others = Condition(0, (0,), is_any=False)
+        rules.append(Rule(numbers["prlimit64"], refused, others))
     if not confinement.nests:
         new_user = Condition(0, bits=_NEW_USER_NAMESPACE)
         rules += [Rule(numbers[name], refused, new_user) for name in ("unshare", "clone")]

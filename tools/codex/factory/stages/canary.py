@@ -39,6 +39,8 @@ done
 { echo a > "$seen/new"; } 2> /dev/null && no "a new file in what is only shown was made"
 # Whether that changed anything, only who looks from outside can tell: it may be a copy of its own.
 [ -z "$outside" ] || { echo a > "$outside"; } 2> /dev/null
+{ true >> /proc/sys/kernel/core_pattern; } 2> /dev/null \
+    && no "settings of the kernel can be written"
 for one in "$@"; do
     line=
     { IFS= read -r line < "$one"; } 2> /dev/null

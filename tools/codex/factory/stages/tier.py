@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,9 +56,10 @@ def proven(
         return replace(wanted, tier="unconfined", demand=demand, observes=False), ()
     short: list[Shortfall] = []
     for tier in TIERS:
-        program = bubblewrap_program(variables) if tier == "bubblewrap" else ""
-        tried = replace(wanted, tier=tier, demand=demand, program=program)
-        found = _shortfall(tried, outside=outside, needed=needed)
+        for tried in _ways(replace(wanted, tier=tier, demand=demand), variables):
+            found = _shortfall(tried, outside=outside, needed=needed)
+            if found is None:
+                break
         if found is None:
             weaker = "; ".join(f"{one.tier}: {one.why}" for one in short)
             is_refused = demand == "required" and is_weaker(tier, least)
@@ -67,14 +68,32 @@ def proven(
     raise AssertionError("nothing speaks against no confinement")
 
 
-def bubblewrap_program(variables: Mapping[str, str]) -> str:
-    """Return where bubblewrap lies; "" where it is not on PATH.
+def _ways(wanted: Confinement, variables: Mapping[str, str]) -> Iterator[Confinement]:
+    """Yield a confinement in each way in which its tier can be had, the best first.
 
-    A relative folder of PATH is another one in every folder, and none of ours.
+    Where only bubblewrap may make namespaces, nothing can keep mounts away that the host makes
+    while a command runs.
     """
+    if wanted.tier != "bubblewrap":
+        yield wanted
+        return
+    known = replace(wanted, program=bubblewrap_program(variables))
+    apart = _program("unshare", variables)
+    if known.program and apart:
+        yield replace(known, unshare=apart)
+    yield known
+
+
+def bubblewrap_program(variables: Mapping[str, str]) -> str:
+    """Return where bubblewrap lies; "" where it is not on PATH."""
+    return _program(BUBBLEWRAP, variables)
+
+
+def _program(name: str, variables: Mapping[str, str]) -> str:
+    # A relative folder of PATH is another one in every folder, and none of ours.
     folders = variables.get("PATH", os.defpath).split(os.pathsep)
     absolute = os.pathsep.join(one for one in folders if os.path.isabs(one))
-    return shutil.which(BUBBLEWRAP, path=absolute) or ""
+    return shutil.which(name, path=absolute) or ""
 
 
 def landlock_hindrance() -> Hindrance | None:
