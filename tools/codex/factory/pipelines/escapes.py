@@ -104,7 +104,8 @@ def _compare(
     changes = difference(before, _fingerprint(ground, run)) if before is not None else ()
     wrong: list[str] = []
     if stood is not None:
-        wrong = touched(ground.ledger.file, stood, name, record.written[known:])
+        own = record.written[known:]
+        wrong = touched(ground.ledger.file, stood, name, own, record.begun)
     if changes or wrong:
         record(changed_event(name, during, changes, wrong, is_kept=is_kept))
 

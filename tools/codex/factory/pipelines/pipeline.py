@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tools.codex.factory.domain.document import canonical
-from tools.codex.factory.domain.event import Event, EventType, text_of
+from tools.codex.factory.domain.event import Event, EventType
 from tools.codex.factory.domain.evidence import IntegratorStatus
 from tools.codex.factory.domain.identity import INTEGRATOR, digest_of
 from tools.codex.factory.errors import (
@@ -85,19 +85,22 @@ class Recorder:
     """Appends events to the ledger and tells the operator of each, without secrets.
 
     `written` are the digests of the lines that it appended: no other line of a run that is held
-    may come while it is held.
+    may come while it is held. `begun` are those of which it was stopped before it knew.
     """
 
     def __init__(self, ground: Session, tell: Callable[[Event], None]) -> None:
         self._ledger, self._secrets, self._tell = ground.ledger, ground.secrets, tell
         self.written: list[str] = []
+        self.begun: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Append and tell one event."""
         details = {key: self._secrets.text(value) for key, value in event.details.items()}
         event = replace(event, details=details)
-        lines = self._ledger.append([event])
-        self.written += [digest_of(text_of(line).encode("ascii")) for line in lines]
+        self._ledger.append([event], announce=self.begun.update)
+        # A stop between these lines leaves it in both, or in `begun` alone.
+        self.written += self.begun
+        self.begun = set()
         self._tell(event)
 
 

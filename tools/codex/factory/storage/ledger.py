@@ -40,6 +40,10 @@ TORN = "factory_ledger.torn"
 _BUFFER = 1 << 20
 
 
+def _nobody(_digests: list[str]) -> None:
+    """Tell nobody."""
+
+
 class Ledger:
     """The append-only record of every run below one runs root."""
 
@@ -48,10 +52,13 @@ class Ledger:
         self._clock = clock
         self.file = root / LEDGER
 
-    def append(self, events: Sequence[Event]) -> list[LedgerLine]:
+    def append(
+        self, events: Sequence[Event], *, announce: Callable[[list[str]], None] = _nobody
+    ) -> list[LedgerLine]:
         """Append events with one write and sync them; the cost does not grow with the ledger.
 
-        A torn last line (power loss) is set aside first, and that is recorded.
+        A torn last line (power loss) is set aside first, and that is recorded. `announce` is told
+        the digests of the events' lines before they are written: who is stopped just then knows.
         """
         with self._locked() as handle:
             torn = self._set_torn_tail_aside(handle)
@@ -60,6 +67,7 @@ class Ledger:
             seq, stamp = (last[0].seq + 1, last[0].ts_utc) if last else (0, None)
             prev = digest_of(last[1]) if last else FIRST_PREV
             lines: list[LedgerLine] = []
+            digests: list[str] = []
             out = bytearray()
             for event in wanted:
                 at = next_moment(self._clock(), stamp)
@@ -69,6 +77,8 @@ class Ledger:
                 lines.append(line)
                 out += content
                 seq, stamp, prev = seq + 1, line.ts_utc, digest_of(content[:-1])
+                digests.append(prev)
+            announce(digests[len(torn) :])
             _append(handle, bytes(out))
             return lines[len(torn) :]
 

@@ -43,11 +43,14 @@ def stand_of(file: Path) -> Stand | None:
         return None
 
 
-def touched(file: Path, stood: Stand, run: str, written: Collection[str]) -> list[str]:
+def touched(
+    file: Path, stood: Stand, run: str, written: Collection[str], begun: Collection[str] = ()
+) -> list[str]:
     """Return what is wrong with a ledger that stood so, and on which `run` has one writer.
 
-    `written` are the digests of the lines that this writer appended since. What other runs append
-    is theirs; it must follow, and that is all. Reads no further back than where it stood.
+    `written` are the digests of the lines that this writer appended since, `begun` of those that
+    it may have. What other runs append is theirs; it must follow, and that is all. Reads no
+    further back than where it stood.
     """
     try:
         with _opened(file) as handle:
@@ -59,14 +62,16 @@ def touched(file: Path, stood: Stand, run: str, written: Collection[str]) -> lis
                 wrong.append("mode or owner of the ledger changed")
             if digest_of(os.pread(handle, stood.end - stood.last, stood.last)) != stood.digest:
                 return [*wrong, "a line of the ledger that was there is another"]
-            return wrong + _since(handle, stood, run, written)
+            return wrong + _since(handle, stood, run, written, begun)
     except FileNotFoundError:
         return ["the ledger is gone"]
     except OSError as error:
         return [f"the ledger cannot be read: {error.strerror}"]
 
 
-def _since(handle: int, stood: Stand, run: str, written: Collection[str]) -> list[str]:
+def _since(
+    handle: int, stood: Stand, run: str, written: Collection[str], begun: Collection[str]
+) -> list[str]:
     raw = os.pread(handle, stood.end - stood.last, stood.last)[:-1]
     left, wrong, prev = set(written), [], digest_of(raw)
     try:
@@ -76,7 +81,7 @@ def _since(handle: int, stood: Stand, run: str, written: Collection[str]) -> lis
                 line, digest = glanced_line(raw, NEAR_END), digest_of(raw)
                 if line.prev != prev:
                     wrong.append(f"line {line.seq + 1} does not follow from the line before it")
-                if line.run_id == run and digest not in left:
+                if line.run_id == run and digest not in left and digest not in begun:
                     wrong.append(f"line {line.seq + 1} was written by nobody who holds the run")
                 left.discard(digest)
                 prev = digest
