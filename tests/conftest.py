@@ -19,6 +19,8 @@ from tests.builders import Repo
 from tests.properties.depth import ORDINARY
 from tools.codex.factory.cli.main import main
 from tools.codex.factory.host import Host
+from tools.codex.factory.process.cgroup import remove_leftovers
+from tools.codex.factory.process.hierarchy import folders_named
 from tools.codex.factory.repository.git import Git, git_of
 
 if TYPE_CHECKING:
@@ -208,6 +210,14 @@ def pytest_configure(config: pytest.Config) -> None:
     sandbox_of_most["mode"] = config.getoption("--sandbox")
     settings.register_profile("ordinary", ORDINARY)
     settings.load_profile("ordinary")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove the control groups of supervisors that tests killed, with no run that goes on."""
+    if not hasattr(session.config, "workerinput"):
+        names = [os.path.basename(folder) for _, folder in folders_named("factory-")]
+        for owner in {name.split("-")[1] for name in names}:
+            remove_leftovers(owner)
 
 
 @pytest.fixture
