@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.codex.factory.process.hierarchy import Parent, folders_named, groups_in, parent_for
-from tools.codex.factory.process.tree import processes
+from tools.codex.factory.process.tree import own_start, processes
 
 _BEGIN = "factory-"
 _NAME = re.compile(r"factory-([0-9a-f]+)-([0-9]+)-([0-9]+)-([0-9]+)-[0-9]+")
@@ -138,9 +138,7 @@ def remove_leftovers(owner: str = NOBODY) -> list[str]:
 
 
 def _own_name(owner: str) -> str:
-    pid = os.getpid()
-    started = next((one.started for one in processes() if one.pid == pid), 0)
-    return f"{_BEGIN}{owner}-{_namespace()}-{pid}-{started}-{next(_NUMBER)}"
+    return f"{_BEGIN}{owner}-{_namespace()}-{os.getpid()}-{own_start()}-{next(_NUMBER)}"
 
 
 def _namespace() -> int:

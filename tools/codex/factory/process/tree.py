@@ -80,6 +80,14 @@ def processes() -> list[Process]:
     return found
 
 
+def own_start() -> int:
+    """Return when this process started, as `Process` has it; 0 where there is no /proc."""
+    try:
+        return _seen(os.getpid()).started
+    except FileNotFoundError:
+        return 0
+
+
 def workers_of(mark: bytes, folder: Path) -> list[Process]:
     """Return every process whose environment holds the line `mark`, or that stands in `folder`."""
     below = f"{folder}/"
