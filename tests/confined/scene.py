@@ -20,9 +20,9 @@ from typing import Any
 from tests.builders import Repo
 from tests.conftest import PROJECT, Ended, Factory
 from tools.codex.factory.domain.confinement import Role, Tier
+from tools.codex.factory.executors.place import place_in
 from tools.codex.factory.host import Host
 from tools.codex.factory.pipelines.confining import integrator_confinement
-from tools.codex.factory.pipelines.integrator import _place
 from tools.codex.factory.pipelines.record import recorded_run
 from tools.codex.factory.pipelines.session import session
 from tools.codex.factory.process.child import asked
@@ -369,7 +369,7 @@ def _attack_as_integrator(about: Scene) -> None:
     aims = _aims(about, "integrator", list(_INTEGRATOR_DEEDS), work=[], stand="tried")
     shutil.copy(aims, run.directory.folder / "aims.json")
     argv = (sys.executable, "-I", str(ATTACKER), str(run.directory.folder / "aims.json"))
-    words, rules = held(argv, confinement, _place(run.directory))
+    words, rules = held(argv, confinement, place_in(os.path.realpath(run.directory.folder)))
     environment = {"PATH": own["PATH"]}
     cwd = run.directory.folder
     done = asked(words, env=environment, cwd=cwd, seconds=_SECONDS, rules=rules)

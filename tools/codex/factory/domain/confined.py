@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from tools.codex.factory.domain.confinement import Demand, Tier
+from tools.codex.factory.domain.confinement import Confinement, Demand, Tier
 from tools.codex.factory.domain.trespass import (
     MOST_KEPT,
     MOST_PATH,
     MOST_PROGRAM,
+    NOTHING,
     Operation,
     Seen,
     Trespass,
@@ -47,6 +48,24 @@ class Confined:
     def tried(self) -> int:
         """Return how often it tried to write outside."""
         return sum(one.count for one in self.trespasses) + self.beyond
+
+
+def confined_by(confinement: Confinement, seen: Seen = NOTHING, unobserved: str = "") -> Confined:
+    """Return what kept a command of `confinement`, which was `seen` to try so much.
+
+    Where that could not be seen, `unobserved` says why, and nothing counts.
+    """
+    counts = seen if not unobserved else NOTHING
+    return Confined(
+        tier=confinement.tier,
+        demand=confinement.demand,
+        weaker=confinement.weaker,
+        observed=not unobserved,
+        unobserved=unobserved,
+        trespasses=counts.trespasses,
+        beyond=counts.beyond,
+        caches=counts.caches,
+    )
 
 
 def confined_together(several: Sequence[Confined]) -> Confined:

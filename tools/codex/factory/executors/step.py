@@ -10,12 +10,12 @@ from tools.codex.factory.domain.confinement import Confinement, is_within
 from tools.codex.factory.domain.finding import Code, Finding, note
 from tools.codex.factory.domain.order import PROMPT, Log, Step, StepEnded, WorkOrder, unbegun
 from tools.codex.factory.domain.trespass import NOTHING, Seen
+from tools.codex.factory.executors.place import place_in
 from tools.codex.factory.executors.quota import bounded
 from tools.codex.factory.process.lifeline import Lifeline
 from tools.codex.factory.process.virtual_environment import virtual_environment
 from tools.codex.factory.process.watched import Limits, watched
 from tools.codex.factory.repository.checkout import is_checkout_folder
-from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.tiers import held
 from tools.codex.factory.storage.attempt import HOME, Attempt
 
@@ -56,7 +56,8 @@ def run_step(
     names = (f"{step.name}.stdout.log", f"{step.name}.stderr.log")
     folder = attempt.log_folder()
     confinement = _of_step(order, step, attempt)
-    argv, rules = held(step.argv, confinement, _place(attempt, temporary))
+    place = place_in(str(_real(attempt) / checkout.name), temporary=os.path.realpath(temporary))
+    argv, rules = held(step.argv, confinement, place)
     with bounded(order, (attempt.folder, temporary.parent)) as quota:
         done = watched(
             argv,
@@ -127,15 +128,6 @@ def _of_step(order: WorkOrder, step: Step, attempt: Attempt) -> Confinement:
         writable=(*confinement.writable, *writable),
         readable=(*confinement.readable, *shown),
         network=confinement.setup_network if step.kind == "setup" else confinement.network,
-    )
-
-
-def _place(attempt: Attempt, temporary: Path) -> Place:
-    return Place(
-        machine=os.uname().machine,
-        is_root=os.geteuid() == 0,
-        folder=str(_real(attempt) / attempt.checkout.name),
-        temporary=os.path.realpath(temporary),
     )
 
 

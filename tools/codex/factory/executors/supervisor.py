@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tools.codex.factory.domain.confined import Confined
+from tools.codex.factory.domain.confined import Confined, confined_by
 from tools.codex.factory.domain.confinement import refusal
 from tools.codex.factory.domain.finding import Code, Finding, blocking
 from tools.codex.factory.domain.identity import digest_of
@@ -23,7 +23,7 @@ from tools.codex.factory.domain.order import (
     unbegun,
     with_end,
 )
-from tools.codex.factory.domain.trespass import NOTHING, together
+from tools.codex.factory.domain.trespass import together
 from tools.codex.factory.domain.wording import few
 from tools.codex.factory.errors import FactoryError, NoRoom
 from tools.codex.factory.executors.step import Activity, StepRun, run_step
@@ -221,21 +221,9 @@ class _Run:
 
     def _confined(self) -> Confined:
         """Return what kept the steps, and what they tried."""
-        confinement = self._order.confinement
-        unobserved = [ran.unobserved for ran in self._ran if ran.unobserved]
-        if not self._ran:
-            unobserved = ["nothing was run"]
-        seen = together(ran.seen for ran in self._ran) if not unobserved else NOTHING
-        return Confined(
-            tier=confinement.tier,
-            demand=confinement.demand,
-            weaker=confinement.weaker,
-            observed=not unobserved,
-            unobserved=unobserved[0] if unobserved else "",
-            trespasses=seen.trespasses,
-            beyond=seen.beyond,
-            caches=seen.caches,
-        )
+        reasons = [ran.unobserved for ran in self._ran] or ["nothing was run"]
+        seen = together(ran.seen for ran in self._ran)
+        return confined_by(self._order.confinement, seen, next(filter(None, reasons), ""))
 
     def _deciding(self) -> StepEnded:
         """Return the end that says how the whole order ended."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tools.codex.factory.domain.artifact import finding_of
-from tools.codex.factory.domain.confined import Confined
+from tools.codex.factory.domain.confined import confined_by
 from tools.codex.factory.domain.confinement import Confinement, refusal
 from tools.codex.factory.domain.confinement_row import confinement_record, confinement_row
 from tools.codex.factory.domain.document import canonical
@@ -22,6 +22,7 @@ from tools.codex.factory.domain.identity import INTEGRATOR, WorkerId, digest_of
 from tools.codex.factory.domain.path import quoted, unquoted
 from tools.codex.factory.domain.result import Integration, records, with_checks
 from tools.codex.factory.errors import FactoryError, IntegratorFailed, raised_again
+from tools.codex.factory.executors.place import place_in
 from tools.codex.factory.host import Host
 from tools.codex.factory.pipelines.confining import integrator_confinement, weaker_event
 from tools.codex.factory.pipelines.pipe import (
@@ -43,13 +44,12 @@ from tools.codex.factory.process.tree import die_with_parent
 from tools.codex.factory.repository.git import Git, built_environment
 from tools.codex.factory.repository.objects import objects_of
 from tools.codex.factory.repository.quarantine import open_store
-from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.tiers import held
 from tools.codex.factory.stages.clear import cleared
 from tools.codex.factory.stages.integrate import Tools, integrate, part_of
 from tools.codex.factory.stages.redact import redaction_note
 from tools.codex.factory.stages.report import ThisRun, report_event, with_findings, write_report
-from tools.codex.factory.storage.run_directory import STORE, RunDirectory, plan_name
+from tools.codex.factory.storage.run_directory import STORE, plan_name
 from tools.codex.factory.wiring import clock, own_command, own_environment, stamp, versions
 
 WORD = "_integrator"
@@ -79,7 +79,9 @@ def integrated(
     findings = refusal(confinement, INTEGRATOR)
     if confinement.weaker:
         record(weaker_event(run.directory.run, confinement))
-    command, rules = held(own_command(WORD), confinement, _place(run.directory))
+    command, rules = held(
+        own_command(WORD), confinement, place_in(os.path.realpath(run.directory.folder))
+    )
     with (
         tempfile.TemporaryFile() as stderr,
         conversation(
@@ -219,24 +221,8 @@ def _asked(hear: BinaryIO) -> Asked | None:
     return Asked.model_validate_json(line) if line and not is_over(hear.fileno()) else None
 
 
-def _place(run: RunDirectory) -> Place:
-    """Return where the integrator stands: throw-away files of its own it has in the run."""
-    return Place(
-        machine=os.uname().machine,
-        is_root=os.geteuid() == 0,
-        folder=os.path.realpath(run.folder),
-        temporary="",
-    )
-
-
 def _row(confinement: Confinement) -> ConfinementRow:
-    confined = Confined(
-        tier=confinement.tier,
-        demand=confinement.demand,
-        weaker=confinement.weaker,
-        observed=True,
-    )
-    return confinement_row(INTEGRATOR, confinement_record(confined))
+    return confinement_row(INTEGRATOR, confinement_record(confined_by(confinement)))
 
 
 def _merged_said(integration: Integration) -> Said:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tools.codex.factory.domain.confinement import Confinement, is_within
 from tools.codex.factory.errors import FactoryError
+from tools.codex.factory.executors.place import place_in
 from tools.codex.factory.process.child import Completed, asked
 from tools.codex.factory.process.kernel import seccomp_filters
 from tools.codex.factory.sandbox.calls import ARCHITECTURES
-from tools.codex.factory.sandbox.place import Place
 from tools.codex.factory.sandbox.tiers import held
 
 _SECONDS = 20.0
@@ -113,12 +113,7 @@ def _run(confinement: Confinement, folder: Path, words: tuple[str, ...]) -> Comp
         hidden=(*confinement.hidden, str(folder / "hidden")),
         observes=False,
     )
-    place = Place(
-        machine=os.uname().machine,
-        is_root=os.geteuid() == 0,
-        folder=str(folder / "own"),
-        temporary="",
-    )
+    place = place_in(str(folder / "own"))
     argv, rules = held((_SHELL, "-c", _SCRIPT, "sh", *words), tried, place)
     environment = {"PATH": os.defpath, "LC_ALL": "C"}
     return asked(argv, env=environment, cwd=folder, seconds=_SECONDS, rules=rules)
